@@ -1,0 +1,1 @@
+"""FastStream inside ASGI applications."""
