@@ -1,1 +1,21 @@
-"""FastStream inside ASGI applications."""
+"""FastStream inside ASGI applications; importing this loads no web framework."""
+
+from faststream_integrations.asgi import (
+    AsgiFastStream,
+    AsyncAPIRoute,
+    get,
+    make_asyncapi_asgi,
+    make_ping_asgi,
+    post,
+)
+from faststream_integrations.lifespan import broker_lifespan
+
+__all__ = (
+    "AsgiFastStream",
+    "AsyncAPIRoute",
+    "broker_lifespan",
+    "get",
+    "make_asyncapi_asgi",
+    "make_ping_asgi",
+    "post",
+)

@@ -1,0 +1,222 @@
+"""`AsgiFastStream`: a FastStream application that is an ASGI application, without a framework."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from faststream.asgi import AsgiFastStream as UpstreamAsgiFastStream
+from faststream.exceptions import StartupValidationError
+from typing_extensions import Self
+
+from faststream_integrations._faststream import (
+    EMPTY,
+    Application,
+    UpstreamHttpHandler,
+    default_logger,
+    share_hooks,
+)
+from faststream_integrations.asgi.handlers import HttpHandler
+from faststream_integrations.asgi.response import JSONResponse
+from faststream_integrations.asgi.routing import Router
+from faststream_integrations.asyncapi import AsyncAPIRoute, make_asyncapi_asgi
+from faststream_integrations.environment import STATE_KEY, AnyBroker, Environment
+from faststream_integrations.lifespan import running
+from faststream_integrations.types import ASGIApp, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from fast_depends import Provider
+    from fast_depends.library.serializer import SerializerProto
+    from faststream.context import ContextRepo
+    from faststream.specification.base import SpecificationFactory
+    from faststream.types import AnyCallable, Lifespan, LoggerProto, SettingField
+
+__all__ = ("AsgiFastStream", "as_asgi")
+
+
+class AsgiFastStream(UpstreamAsgiFastStream):
+    """A FastStream application that any ASGI server runs.
+
+    ``startup.complete`` is sent when the brokers consume, not before, and a broker that cannot be
+    reached fails the startup.
+
+    Args:
+        brokers: The brokers.
+        asgi_routes: Pairs of a path and an ASGI application. Handlers (`get`, `post`, ...; ours
+            and upstream's) answer at the exact path, which may have parameters
+            (``/orders/{order_id}``); anything else is mounted at its prefix.
+        logger: For the application and its handlers; `None` for no logging.
+        provider: fast_depends' provider of dependencies.
+        serializer: What validates parameters; pydantic by default, `None` for no validation.
+        context: FastStream's context.
+        lifespan: A lifespan around everything else.
+        on_startup: Hooks before the brokers start.
+        after_startup: Hooks after the brokers have started.
+        on_shutdown: Hooks before the brokers stop.
+        after_shutdown: Hooks after the brokers have stopped.
+        specification: The AsyncAPI document.
+        asyncapi_path: Where the AsyncAPI page is served; nowhere by default.
+        startup_timeout: How many seconds the start of the brokers may take in all.
+
+    Raises:
+        SetupError: A route that cannot be served; the message says why.
+    """
+
+    def __init__(
+        self,
+        *brokers: AnyBroker,
+        asgi_routes: Sequence[tuple[str, ASGIApp]] = (),
+        logger: LoggerProto | None = default_logger,
+        provider: Provider | None = None,
+        serializer: SerializerProto | None = EMPTY,
+        context: ContextRepo | None = None,
+        lifespan: Lifespan | None = None,
+        on_startup: Sequence[AnyCallable] = (),
+        after_startup: Sequence[AnyCallable] = (),
+        on_shutdown: Sequence[AnyCallable] = (),
+        after_shutdown: Sequence[AnyCallable] = (),
+        specification: SpecificationFactory | None = None,
+        asyncapi_path: str | AsyncAPIRoute | None = None,
+        startup_timeout: float = 10.0,
+    ) -> None:
+        super().__init__(
+            *brokers,
+            logger=logger,
+            provider=provider,
+            serializer=serializer,
+            context=context,
+            lifespan=lifespan,
+            on_startup=on_startup,
+            after_startup=after_startup,
+            on_shutdown=on_shutdown,
+            after_shutdown=after_shutdown,
+            specification=specification,
+        )
+        self.startup_timeout = startup_timeout
+        self._router = Router()
+        self._environment = self._make_environment()
+        for path, route in asgi_routes:
+            self.mount(path, route)
+        if asyncapi_path:
+            self._mount_asyncapi(AsyncAPIRoute.ensure_route(asyncapi_path))
+
+    @classmethod
+    def from_app(
+        cls,
+        app: Application,
+        asgi_routes: Sequence[tuple[str, ASGIApp]] = (),
+        asyncapi_path: str | AsyncAPIRoute | None = None,
+        *,
+        startup_timeout: float = 10.0,
+    ) -> Self:
+        """Make an ASGI application of a `FastStream` one, with everything that it has.
+
+        Specification, context, provider, serializer, logger, lifespan, hooks and brokers are
+        shared, so what is added to `app` later is there too. In the context, ``app`` is the new
+        application.
+        """
+        asgi_app = cls(
+            logger=app.logger,
+            provider=app.config.provider,
+            serializer=app.config.serializer,
+            context=app.context,
+            specification=app.schema,
+            startup_timeout=startup_timeout,
+        )
+        # The brokers know the configuration of `app`; adding them again would nest it.
+        asgi_app.brokers = app.brokers
+        asgi_app._environment = asgi_app._make_environment()
+        share_hooks(app, asgi_app)
+        for path, route in asgi_routes:
+            asgi_app.mount(path, route)
+        if asyncapi_path:
+            asgi_app._mount_asyncapi(AsyncAPIRoute.ensure_route(asyncapi_path))
+        return asgi_app
+
+    def _make_environment(self) -> Environment:
+        return Environment.from_config(
+            self.config, brokers=self.brokers, logger=self.logger, handles_errors=True
+        )
+
+    def mount(self, path: str, route: ASGIApp) -> None:
+        """Serve a handler at `path`, or an ASGI application at and below it.
+
+        Raises:
+            SetupError: The route cannot be served; the message says why.
+        """
+        if isinstance(route, UpstreamHttpHandler):
+            handler = HttpHandler.adopt(route)
+            self._router.add(path, handler.bind(self._environment))
+            self.schema.add_http_route(path, handler)
+        else:
+            self._router.mount(path, route)
+        self.routes.append((path, route))
+
+    def _mount_asyncapi(self, route: AsyncAPIRoute) -> None:
+        page = HttpHandler.adopt(route(self.schema))
+        self.mount(route.path, page)
+        if route.asyncapi_json_path:
+            schema = self.schema
+
+            async def document(scope: Scope) -> JSONResponse:  # noqa: ARG001
+                return JSONResponse(schema.to_specification().to_jsonable())
+
+            self.mount(
+                route.asyncapi_json_path,
+                HttpHandler(document, methods=("GET",), include_in_schema=route.include_in_schema),
+            )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer an ASGI connection of any type."""
+        if scope["type"] == "lifespan":
+            await self.lifespan(scope, receive, send)
+        else:
+            await self._router(scope, receive, send)
+
+    @asynccontextmanager
+    async def start_lifespan_context(
+        self, run_extra_options: Mapping[str, SettingField] | None = None
+    ) -> AsyncIterator[None]:
+        """Run the application for the length of a block: lifespan, hooks and brokers."""
+        async with running(
+            self,
+            startup_timeout=self.startup_timeout,
+            options=run_extra_options or self._run_extra_options,
+        ):
+            yield
+
+    async def lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the events of the ASGI lifespan protocol.
+
+        Source: ASGI specification, "Lifespan Protocol".
+        """
+        await receive()
+        event = "startup"
+        try:
+            async with self._startup_logging(), self.start_lifespan_context():
+                if "state" in scope:
+                    scope["state"].update(
+                        {"broker": self.broker, "brokers": tuple(self.brokers)},
+                        **{STATE_KEY: self._environment},
+                    )
+                await send({"type": "lifespan.startup.complete"})
+                event = "shutdown"
+                await receive()
+        except BaseException as error:
+            message = traceback.format_exc()
+            if isinstance(error, StartupValidationError):
+                message = str(error)
+            await send({"type": f"lifespan.{event}.failed", "message": message})
+            raise
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def as_asgi(
+    app: Application,
+    asgi_routes: Sequence[tuple[str, ASGIApp]] = (),
+    asyncapi_path: str | AsyncAPIRoute | None = None,
+) -> AsgiFastStream:
+    """Make an ASGI application of a `FastStream` one; see `AsgiFastStream.from_app`."""
+    return AsgiFastStream.from_app(app, asgi_routes, asyncapi_path)

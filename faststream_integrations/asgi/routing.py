@@ -1,0 +1,207 @@
+"""Which route answers a path: handlers at exact paths, other ASGI applications below a prefix."""
+
+from __future__ import annotations
+
+import re
+
+from faststream.exceptions import SetupError
+
+from faststream_integrations.asgi.handlers import (
+    NOT_FOUND,
+    Endpoint,
+    method_not_allowed,
+    refuse,
+)
+from faststream_integrations.types import ASGIApp, Receive, Scope, Send
+
+__all__ = ("Router", "path_parameters")
+
+_PARAMETER = re.compile(r"\{([^{}]*)\}")
+
+
+def path_parameters(path: str) -> list[str]:
+    """Return the names of the parameters in a path like ``/orders/{order_id}``.
+
+    Raises:
+        SetupError: The path does not begin with ``/``, a parameter is not a whole segment or has
+            no name of its own.
+    """
+    if not path.startswith("/"):
+        msg = f"The path {path!r} has to begin with '/'."
+        raise SetupError(msg)
+    names = []
+    for segment in path.split("/"):
+        if "{" not in segment and "}" not in segment:
+            continue
+        match = _PARAMETER.fullmatch(segment)
+        if match is None or not match[1].isidentifier():
+            msg = (
+                f"The segment {segment!r} of the path {path!r}: a parameter is a whole segment "
+                "with a Python name, like '/orders/{order_id}'."
+            )
+            raise SetupError(msg)
+        names.append(match[1])
+    if len(set(names)) < len(names):
+        msg = f"A parameter repeats in the path {path!r}."
+        raise SetupError(msg)
+    return names
+
+
+class Route:
+    """The handlers at one path, each for its methods."""
+
+    __slots__ = ("endpoints", "parameters", "path")
+
+    def __init__(self, path: str, parameters: list[str]) -> None:
+        self.path = path
+        self.parameters = parameters
+        self.endpoints: dict[str, Endpoint] = {}
+
+    def add(self, endpoint: Endpoint) -> None:
+        for method in endpoint.handler.methods:
+            if method in self.endpoints:
+                msg = (
+                    f"{method} {self.path} is answered by {self.endpoints[method].handler!r}; "
+                    f"{endpoint.handler!r} would never be called."
+                )
+                raise SetupError(msg)
+        self.endpoints.update(dict.fromkeys(endpoint.handler.methods, endpoint))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await refuse(scope, receive, send)
+        elif endpoint := self.endpoints.get(scope["method"]):
+            await endpoint(scope, receive, send)
+        else:
+            await method_not_allowed(tuple(self.endpoints))(scope, receive, send)
+
+
+class Node:
+    """A segment in the tree of the paths that have parameters."""
+
+    __slots__ = ("children", "parameter", "route")
+
+    def __init__(self) -> None:
+        self.children: dict[str, Node] = {}
+        self.parameter: Node | None = None
+        self.route: Route | None = None
+
+
+class Router:
+    """Finds the route of a request.
+
+    A static path comes before one with parameters, and a handler before a mount; of several
+    mounts the longest prefix counts. A handler answers with and without the trailing slash.
+    """
+
+    __slots__ = ("_mounts", "_root", "_static")
+
+    def __init__(self) -> None:
+        self._static: dict[str, Route] = {}
+        self._root = Node()
+        self._mounts: list[tuple[str, ASGIApp]] = []
+
+    def add(self, path: str, endpoint: Endpoint) -> None:
+        """Let a handler answer at a path.
+
+        Raises:
+            SetupError: The path is malformed, lacks a parameter that the handler reads, or is
+                answered by another handler.
+        """
+        parameters = path_parameters(path)
+        for field in endpoint.handler.call.fields():
+            if field.source == "path" and field.required and field.alias not in parameters:
+                msg = (
+                    f"{endpoint.handler!r} reads the path parameter {field.alias!r}, which "
+                    f"the path {path!r} does not have."
+                )
+                raise SetupError(msg)
+        path = path.rstrip("/")
+        if not parameters:
+            route = self._static.get(path) or Route(path or "/", parameters)
+            route.add(endpoint)
+            self._static[path] = self._static[path + "/"] = route
+            return
+        node = self._root
+        for segment in path.split("/")[1:]:
+            if segment.startswith("{"):
+                node.parameter = node.parameter or Node()
+                node = node.parameter
+            else:
+                node = node.children.setdefault(segment, Node())
+        if node.route is None:
+            node.route = Route(path, parameters)
+        elif node.route.parameters != parameters:
+            msg = f"The paths {node.route.path!r} and {path!r} name one parameter differently."
+            raise SetupError(msg)
+        node.route.add(endpoint)
+
+    def mount(self, path: str, app: ASGIApp) -> None:
+        """Hand everything at a prefix and below it to an ASGI application.
+
+        Raises:
+            SetupError: The path does not begin with ``/`` or has parameters.
+        """
+        if path_parameters(path):
+            msg = f"The path {path!r}: a mounted application takes no path parameters."
+            raise SetupError(msg)
+        prefix = path.rstrip("/")
+        if any(prefix == mounted for mounted, _ in self._mounts):
+            msg = f"Another application is mounted at {path!r}."
+            raise SetupError(msg)
+        self._mounts.append((prefix, app))
+        self._mounts.sort(key=lambda mount: len(mount[0]), reverse=True)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request or a websocket; nothing here is 404, or a websocket closed."""
+        path: str = scope["path"]
+        root_path: str = scope.get("root_path", "")
+        # ASGI's `path` includes `root_path`; some hosts and proxies strip it all the same.
+        if root_path and (path.startswith(f"{root_path}/") or path == root_path):
+            path = path[len(root_path) :]
+
+        route = self._static.get(path)
+        if route is not None:
+            await route(scope, receive, send)
+            return
+        if self._root.children or self._root.parameter:
+            segments = path.removesuffix("/").split("/")
+            if (match := _match(self._root, segments, 1, ())) is not None:
+                route, values = match
+                outer = scope.get("path_params") or {}
+                scope["path_params"] = {**outer, **dict(zip(route.parameters, values, strict=True))}
+                await route(scope, receive, send)
+                return
+        for prefix, app in self._mounts:
+            if path == prefix or path.startswith(f"{prefix}/"):
+                await app(_below(scope, prefix, path), receive, send)
+                return
+        if scope["type"] == "http":
+            await NOT_FOUND(scope, receive, send)
+        else:
+            await refuse(scope, receive, send)
+
+
+def _match(
+    node: Node, segments: list[str], position: int, values: tuple[str, ...]
+) -> tuple[Route, tuple[str, ...]] | None:
+    """Find the route of a path; a segment that is named comes before a parameter."""
+    if position == len(segments):
+        return None if node.route is None else (node.route, values)
+    segment = segments[position]
+    found = None
+    if (child := node.children.get(segment)) is not None:
+        found = _match(child, segments, position + 1, values)
+    if found is None and node.parameter is not None and segment:
+        found = _match(node.parameter, segments, position + 1, (*values, segment))
+    return found
+
+
+def _below(scope: Scope, prefix: str, path: str) -> Scope:
+    """Return the scope for a mounted application: `root_path` grows by the prefix.
+
+    Its own root ends in a slash, so that it need not redirect to itself.
+    """
+    root_path = scope.get("root_path", "")
+    tail = "/" if path == prefix else ""
+    return {**scope, "root_path": root_path + prefix, "path": root_path + path + tail}

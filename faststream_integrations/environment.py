@@ -1,0 +1,164 @@
+"""What a handler finds around it: the context, the dependency provider, the brokers, the logger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from fast_depends import dependency_provider
+from typing_extensions import Self
+
+from faststream_integrations._faststream import (
+    EMPTY,
+    Application,
+    BrokerUsecase,
+    ContextRepo,
+    FastDependsConfig,
+    broker_config,
+    default_logger,
+    serializer_of,
+)
+
+if TYPE_CHECKING:
+    from fast_depends import Provider
+    from fast_depends.library.serializer import SerializerProto
+    from faststream.types import LoggerProto
+
+    from faststream_integrations.types import Scope
+
+__all__ = ("STATE_KEY", "AnyBroker", "BrokerOrApp", "Environment", "brokers_of", "check_brokers")
+
+AnyBroker = BrokerUsecase[Any, Any, Any]
+BrokerOrApp = AnyBroker | Application
+
+STATE_KEY = "faststream"
+"""Where the ASGI lifespan state and an application's ``state`` carry the `Environment`."""
+
+
+class Environment:
+    """The surroundings of HTTP handlers, one object for each running application.
+
+    Attributes:
+        context: FastStream's context.
+        provider: fast_depends' provider, with the overrides of dependencies.
+        serializer: What validates; `None` where validation is off.
+        brokers: The live sequence of the application, so a broker that is added later is there.
+        logger: What `Context("logger")` gives; `None` where logging is off.
+        attached: False for the stand-in of handlers that run under no FastStream application.
+        handles_errors: Whether a user's exception is logged and becomes a 500 (there is no host
+            above), or propagates to the host.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "attached",
+        "brokers",
+        "context",
+        "handles_errors",
+        "logger",
+        "provider",
+        "serializer",
+    )
+
+    def __init__(
+        self,
+        *,
+        context: ContextRepo,
+        provider: Provider,
+        serializer: SerializerProto | None,
+        brokers: Sequence[AnyBroker],
+        logger: LoggerProto | None,
+        attached: bool = True,
+        handles_errors: bool = False,
+    ) -> None:
+        self.context = context
+        self.provider = provider
+        self.serializer = serializer
+        self.brokers = brokers
+        self.logger = logger
+        self.attached = attached
+        self.handles_errors = handles_errors
+
+    @classmethod
+    def from_config(
+        cls,
+        config: FastDependsConfig,
+        *,
+        brokers: Sequence[AnyBroker] = (),
+        logger: LoggerProto | None = default_logger,
+        attached: bool = True,
+        handles_errors: bool = False,
+    ) -> Self:
+        """Build the environment that a FastStream configuration describes."""
+        return cls(
+            context=config.context,
+            provider=config.provider,
+            serializer=serializer_of(config),
+            brokers=brokers,
+            logger=logger,
+            attached=attached,
+            handles_errors=handles_errors,
+        )
+
+    @classmethod
+    def of(cls, *brokers_or_app: BrokerOrApp) -> Self:
+        """Build the environment of an application, else the one of the first broker."""
+        for target in brokers_or_app:
+            if isinstance(target, Application):
+                return cls.from_config(target.config, brokers=target.brokers, logger=target.logger)
+        brokers = brokers_of(*brokers_or_app)
+        return cls.from_config(broker_config(brokers[0]), brokers=brokers)
+
+    @classmethod
+    def detached(cls) -> Self:
+        """Build the environment of a handler that runs under no FastStream application."""
+        return cls.from_config(FastDependsConfig(provider=dependency_provider), attached=False)
+
+    @classmethod
+    def from_scope(cls, scope: Scope) -> Environment | None:
+        """Find the environment that `broker_lifespan` put into the state of the host.
+
+        Source: the lifespan state of the ASGI specification ("Lifespan Protocol", `state`), then
+        ``app.state``, for servers and hosts that do not pass that state on.
+        """
+        state = scope.get("state")
+        found = state.get(STATE_KEY) if isinstance(state, dict) else None
+        if found is None and (host := scope.get("app")) is not None:
+            found = getattr(getattr(host, "state", None), STATE_KEY, None)
+        return found if isinstance(found, Environment) else None
+
+    @property
+    def broker(self) -> Any:
+        """The first broker, `EMPTY` where there is none."""
+        if self.brokers:
+            return self.brokers[0]
+        # Upstream's application tells a handler its configuration, but not its brokers.
+        return getattr(self.context.get("app"), "broker", None) or EMPTY
+
+
+def check_brokers(where: str, brokers_or_app: Sequence[Any]) -> None:
+    """Refuse what is neither a broker nor a FastStream application.
+
+    Raises:
+        TypeError: Nothing was given, or something else; the message names `where`.
+    """
+    if not brokers_or_app:
+        msg = f"{where}() takes at least one broker, or a FastStream application."
+        raise TypeError(msg)
+    for target in brokers_or_app:
+        if not isinstance(target, (BrokerUsecase, Application)):
+            msg = (
+                f"{where}() takes brokers or a FastStream application, got {target!r}; "
+                "everything else goes by keyword, like timeout=5.0."
+            )
+            raise TypeError(msg)
+
+
+def brokers_of(*brokers_or_app: BrokerOrApp) -> list[AnyBroker]:
+    """Return the brokers, each once: the given ones and those that the applications have now."""
+    brokers: list[AnyBroker] = []
+    for target in brokers_or_app:
+        for broker in target.brokers if isinstance(target, Application) else (target,):
+            if broker not in brokers:
+                brokers.append(broker)
+    return brokers
