@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from fast_depends import Provider
 from faststream._internal.application import (  # 0.7.0 - 0.7.8
     Application,
     catch_startup_validation_error,
@@ -35,11 +35,13 @@ __all__ = (
     "ContextRepo",
     "FastDependsConfig",
     "Hooks",
-    "application_logger",
     "broker_config",
     "default_logger",
+    "find_local",
     "hooks_of",
+    "locals_of",
     "original_function",
+    "serializer_of",
     "share_hooks",
     "startup_validation",
 )
@@ -81,6 +83,42 @@ def share_hooks(source: Application, target: Application) -> None:
         setattr(target, name, getattr(source, name))
 
 
+class _Local:
+    """Stands in for a context variable by way of the public methods of a `ContextRepo`."""
+
+    __slots__ = ("_context", "_key")
+
+    def __init__(self, context: ContextRepo, key: str) -> None:
+        self._context = context
+        self._key = key
+
+    def set(self, value: Any) -> Any:
+        return self._context.set_local(self._key, value)
+
+    def reset(self, token: Any) -> None:
+        self._context.reset_local(self._key, token)
+
+
+def find_local(context: ContextRepo, key: str) -> ContextVar[Any] | _Local:
+    """Return what sets and resets the local value `key` of a context.
+
+    The context variable itself is several times faster than `set_local` and `reset_local`. A
+    `ContextRepo` keeps it in `_scope_context` (0.7.0 - 0.7.8) once it was set, until `clear()`;
+    where it is not there, the public methods serve.
+    """
+    variables = locals_of(context)
+    if key not in variables:
+        context.reset_local(key, context.set_local(key, None))
+    return variables.get(key) or _Local(context, key)
+
+
+def locals_of(context: ContextRepo) -> Mapping[str, ContextVar[Any]]:
+    """Return the live mapping of the context variables of a context, empty where unknown."""
+    inner = getattr(context, "__dict__", {}).get("_inner_context", context)
+    variables = getattr(inner, "__dict__", {}).get("_scope_context")
+    return variables if isinstance(variables, dict) else {}
+
+
 def broker_config(broker: BrokerUsecase[Any, Any, Any]) -> FastDependsConfig:
     """Return the context, provider and serializer that a broker's subscribers use."""
     return cast("FastDependsConfig", broker.config.fd_config)
@@ -89,14 +127,6 @@ def broker_config(broker: BrokerUsecase[Any, Any, Any]) -> FastDependsConfig:
 def serializer_of(config: FastDependsConfig) -> SerializerProto | None:
     """Return the serializer of a configuration, FastStream's default one where none is set."""
     return config._serializer
-
-
-def provider_of(config: FastDependsConfig) -> Provider:
-    return config.provider
-
-
-def application_logger(app: Application) -> Any:
-    return app.logger
 
 
 def original_function(handler: UpstreamHttpHandler) -> Callable[..., Any]:

@@ -16,6 +16,7 @@ from faststream_integrations._faststream import (
     FastDependsConfig,
     broker_config,
     default_logger,
+    locals_of,
     serializer_of,
 )
 
@@ -40,6 +41,7 @@ class Environment:
 
     Attributes:
         context: FastStream's context.
+        locals: The context variables behind the local values of the context.
         provider: fast_depends' provider, with the overrides of dependencies.
         serializer: What validates; `None` where validation is off.
         brokers: The live sequence of the application, so a broker that is added later is there.
@@ -55,6 +57,7 @@ class Environment:
         "brokers",
         "context",
         "handles_errors",
+        "locals",
         "logger",
         "provider",
         "serializer",
@@ -72,6 +75,7 @@ class Environment:
         handles_errors: bool = False,
     ) -> None:
         self.context = context
+        self.locals = locals_of(context)
         self.provider = provider
         self.serializer = serializer
         self.brokers = brokers

@@ -173,7 +173,8 @@ class AsgiFastStream(UpstreamAsgiFastStream):
         if scope["type"] == "lifespan":
             await self.lifespan(scope, receive, send)
         else:
-            await self._router(scope, receive, send)
+            app, scope = self._router.find(scope)
+            await app(scope, receive, send)
 
     @asynccontextmanager
     async def start_lifespan_context(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, overload
 from weakref import WeakKeyDictionary
@@ -157,6 +157,9 @@ class HttpHandler(UpstreamHttpHandler):
         if is_below_mount(scope, self):
             await NOT_FOUND(scope, receive, send)
             return
+        if scope["method"] not in self.methods:
+            await method_not_allowed(self.methods)(scope, receive, send)
+            return
         environment = self._application or Environment.from_scope(scope) or _DETACHED
         await self.bind(environment)(scope, receive, send)
 
@@ -179,8 +182,8 @@ class Endpoint:
         self._run = self.plan.run
         self._overridden: dict[Any, Plan] = {}
 
-    async def handle(self, request: AsgiRequest) -> ASGIApp:
-        """Run the handler and return its response.
+    def handle(self, request: AsgiRequest) -> Awaitable[ASGIApp]:
+        """Run the handler; what is returned gives its response when awaited.
 
         Raises:
             RequestError: The client has to change the request.
@@ -191,25 +194,14 @@ class Endpoint:
         environment = self.environment
         overrides = environment.provider.overrides
         run = self._with_overrides(overrides).run if overrides else self._run
-        response = await run(request, environment)
-        if not callable(response):
-            msg = (
-                f"{self.handler.call.name} returned {type(response).__name__}; return an "
-                "AsgiResponse, a JSONResponse or another ASGI application."
-            )
-            raise TypeError(msg)
-        return response  # type: ignore[no-any-return]
+        return run(request, environment)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request.
+        """Answer a request of a method that the handler has.
 
         An exception of the user's propagates to the host; where there is none, in an
         `AsgiFastStream`, it is logged and becomes a 500.
         """
-        method = scope["method"]
-        if method not in self.handler.methods:
-            await method_not_allowed(self.handler.methods)(scope, receive, send)
-            return
         request = AsgiRequest(scope, receive, send, self.max_body_size)
         try:
             response = await self.handle(request)
@@ -222,7 +214,7 @@ class Endpoint:
                 raise
             self._log_exception(request)
             response = SERVER_ERROR
-        await response(scope, receive, without_body(send) if method == "HEAD" else send)
+        await response(scope, receive, without_body(send) if scope["method"] == "HEAD" else send)
 
     def _log_exception(self, request: AsgiRequest) -> None:
         if (logger := self.environment.logger) is not None:

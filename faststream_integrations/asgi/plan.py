@@ -27,7 +27,7 @@ from fast_depends.utils import is_coroutine_callable
 from faststream.exceptions import SetupError
 from pydantic import ValidationError
 
-from faststream_integrations._faststream import EMPTY, ContextRepo
+from faststream_integrations._faststream import EMPTY, ContextRepo, find_local
 from faststream_integrations.asgi.errors import ContextValueError, InvalidRequest, RequestError
 from faststream_integrations.asgi.request import AsgiRequest, is_json
 from faststream_integrations.asgi.signature import (
@@ -48,9 +48,9 @@ _numbers = count(1)
 
 # Names of the generated function that a parameter of the user's must not take.
 _RESERVED = (
-    "request", "environment", "scope", "context", "stack", "handler", "result",
+    "request", "environment", "scope", "context", "stack", "handler",
     "name", "value", "part", "_", "encoded", "query_string", "text", "cookies", "path_params", "body",
-    "request_token", "logger_token",
+    "variables", "request_local", "logger_local", "request_token", "logger_token", "response",
 )  # fmt: skip
 
 
@@ -177,8 +177,10 @@ class _Writer:
             "EMPTY": EMPTY,
             "ValidationError": ValidationError,
             "find_custom": find_custom,
+            "find_local": find_local,
             "find_initial": find_initial,
             "missing_value": missing_value,
+            "not_a_response": partial(not_a_response, call.name),
             "partial": partial,
             "read_body": read_body,
             "resolve": resolve,
@@ -222,29 +224,31 @@ class _Writer:
             isinstance(a, Dependency) and a.call.is_generator for _, a in self.call.walk()
         )
         if has_generators:
+            # A generator may swallow the exception of what it was opened for.
+            self.line("response = None")
             self.line("async with AsyncExitStack() as stack:")
             self.indent += 1
-        self.line(f"return {self.write_call(self.call, 'handler')}")
-        if has_generators:
-            # A generator that swallows the exception of what it was opened for gets us here.
-            self.indent -= 1
-            swallowed = f"A generator dependency of {self.call.name} swallowed an exception."
-            self.line(f"raise RuntimeError({swallowed!r})")
+        self.line(f"response = {self.write_call(self.call, 'handler')}")
 
         body = "\n".join(self.lines)
-        uses_scope = "scope" in body
         source = "\n".join(
             [
                 "async def plan(request, environment):",
-                *(["    scope = request.scope"] if uses_scope else []),
+                *(["    scope = request.scope"] if "scope" in body else []),
                 "    context = environment.context",
-                '    request_token = context.set_local("request", request)',
-                '    logger_token = context.set_local("logger", environment.logger)',
+                "    variables = environment.locals",
+                '    request_local = variables.get("request") or find_local(context, "request")',
+                '    logger_local = variables.get("logger") or find_local(context, "logger")',
+                "    request_token = request_local.set(request)",
+                "    logger_token = logger_local.set(environment.logger)",
                 "    try:",
                 body,
                 "    finally:",
-                '        context.reset_local("logger", logger_token)',
-                '        context.reset_local("request", request_token)',
+                "        logger_local.reset(logger_token)",
+                "        request_local.reset(request_token)",
+                "    if not callable(response):",
+                "        raise not_a_response(response)",
+                "    return response",
                 "",
             ]
         )
@@ -496,6 +500,17 @@ async def find_custom(field: CustomField, context: ContextRepo) -> Any:
         msg = f"{field!r} gave no value for the parameter {field.param_name!r}."
         raise ContextValueError(msg)
     return values[field.param_name]
+
+
+def not_a_response(where: str, value: Any) -> TypeError:
+    """Build the error for a handler that returns something else than an ASGI application."""
+    msg = (
+        f"{where} returned {type(value).__name__}; return an AsgiResponse, a JSONResponse or "
+        "another ASGI application."
+    )
+    if value is None:
+        msg += " A generator dependency that swallows an exception makes it None, too."
+    return TypeError(msg)
 
 
 def missing_value(key: str, where: str, environment: Environment) -> ContextValueError:

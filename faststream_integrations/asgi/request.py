@@ -84,8 +84,6 @@ class AsgiRequest:
         self._receive = receive
         self._send = send
         self.max_body_size = max_body_size
-        self._body: bytes | None = None
-        self._stream_consumed = False
 
     @property
     def method(self) -> str:
@@ -140,11 +138,11 @@ class AsgiRequest:
             ClientDisconnect: The client went away.
             RuntimeError: The body was streamed before.
         """
-        if self._body is not None:
+        if hasattr(self, "_body"):
             yield self._body
             yield b""
             return
-        if self._stream_consumed:
+        if hasattr(self, "_stream_consumed"):
             msg = "The body was streamed before; read it once with `await request.body()` instead."
             raise RuntimeError(msg)
         self._stream_consumed = True
@@ -171,16 +169,19 @@ class AsgiRequest:
                 says so is refused before anything is read.
             ClientDisconnect: The client went away.
         """
-        if self._body is None:
-            if self.max_body_size is not None:
-                for name, value in self.scope["headers"]:
-                    if (
-                        name == b"content-length"
-                        and value.isdigit()
-                        and (len(value) > 18 or int(value) > self.max_body_size)
-                    ):
-                        raise self._too_large()
-            self._body = b"".join([chunk async for chunk in self.stream()])
+        try:
+            return self._body
+        except AttributeError:
+            pass
+        if self.max_body_size is not None:
+            for name, value in self.scope["headers"]:
+                if (
+                    name == b"content-length"
+                    and value.isdigit()
+                    and (len(value) > 18 or int(value) > self.max_body_size)
+                ):
+                    raise self._too_large()
+        self._body: bytes = b"".join([chunk async for chunk in self.stream()])
         return self._body
 
     async def json(self) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from pydantic_core import to_json
@@ -30,7 +31,7 @@ class AsgiResponse:
 
     __slots__ = ("body", "raw_headers", "status_code")
 
-    media_type = "text/plain; charset=utf-8"
+    _content_type = (b"content-type", b"text/plain; charset=utf-8")
 
     def __init__(
         self,
@@ -40,12 +41,13 @@ class AsgiResponse:
     ) -> None:
         self.body = body
         self.status_code = status_code
-        raw_headers: RawHeaders = []
-        # RFC 9110, sections 8.6 and 15: 1xx, 204 and 304 have no content, hence no length.
-        if status_code >= 200 and status_code not in (204, 304):
-            raw_headers.append((b"content-length", b"%d" % len(body)))
         if body:
-            raw_headers.append((b"content-type", self.media_type.encode("latin-1")))
+            raw_headers = [content_length(len(body)), self._content_type]
+        else:
+            raw_headers = [content_length(0)]
+        # RFC 9110, sections 8.6 and 15: 1xx, 204 and 304 have no content, hence no length.
+        if status_code < 200 or status_code == 204 or status_code == 304:
+            del raw_headers[0]
         if headers:
             given = encode_headers(headers)
             names = {name for name, _ in given}
@@ -79,7 +81,7 @@ class JSONResponse(AsgiResponse):
 
     __slots__ = ()
 
-    media_type = "application/json"
+    _content_type = (b"content-type", b"application/json")
 
     def __init__(
         self,
@@ -90,6 +92,12 @@ class JSONResponse(AsgiResponse):
         # JSON knows no NaN and no infinity (RFC 8259, section 6).
         body = data if isinstance(data, bytes) else to_json(data, inf_nan_mode="null")
         super().__init__(body, status_code, headers)
+
+
+@lru_cache(maxsize=1024)
+def content_length(size: int) -> tuple[bytes, bytes]:
+    """Return the header of a body's length in bytes."""
+    return b"content-length", b"%d" % size
 
 
 def encode_headers(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> RawHeaders:

@@ -12,7 +12,7 @@ from faststream_integrations.asgi.handlers import (
     method_not_allowed,
     refuse,
 )
-from faststream_integrations.types import ASGIApp, Receive, Scope, Send
+from faststream_integrations.types import ASGIApp, Scope
 
 __all__ = ("Router", "path_parameters")
 
@@ -67,13 +67,11 @@ class Route:
                 raise SetupError(msg)
         self.endpoints.update(dict.fromkeys(endpoint.handler.methods, endpoint))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def find(self, scope: Scope) -> ASGIApp:
+        """Return the handler of the request's method, or what refuses the request."""
         if scope["type"] != "http":
-            await refuse(scope, receive, send)
-        elif endpoint := self.endpoints.get(scope["method"]):
-            await endpoint(scope, receive, send)
-        else:
-            await method_not_allowed(tuple(self.endpoints))(scope, receive, send)
+            return refuse
+        return self.endpoints.get(scope["method"]) or method_not_allowed(tuple(self.endpoints))
 
 
 class Node:
@@ -152,34 +150,37 @@ class Router:
         self._mounts.append((prefix, app))
         self._mounts.sort(key=lambda mount: len(mount[0]), reverse=True)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request or a websocket; nothing here is 404, or a websocket closed."""
-        path: str = scope["path"]
-        root_path: str = scope.get("root_path", "")
-        # ASGI's `path` includes `root_path`; some hosts and proxies strip it all the same.
-        if root_path and (path.startswith(f"{root_path}/") or path == root_path):
-            path = path[len(root_path) :]
+    def find(self, scope: Scope) -> tuple[ASGIApp, Scope]:
+        """Return what answers a request or a websocket, and the scope that it gets.
 
-        route = self._static.get(path)
-        if route is not None:
-            await route(scope, receive, send)
-            return
+        Nothing at a path is a 404, or a websocket closed.
+        """
+        path: str = scope["path"]
+        if root_path := scope.get("root_path"):
+            path = _without_prefix(path, root_path)
+        if (route := self._static.get(path)) is not None:
+            return route.find(scope), scope
         if self._root.children or self._root.parameter:
             segments = path.removesuffix("/").split("/")
             if (match := _match(self._root, segments, 1, ())) is not None:
                 route, values = match
                 outer = scope.get("path_params") or {}
-                scope["path_params"] = {**outer, **dict(zip(route.parameters, values, strict=True))}
-                await route(scope, receive, send)
-                return
+                parameters = {**outer, **dict(zip(route.parameters, values, strict=True))}
+                return route.find(scope), {**scope, "path_params": parameters}
         for prefix, app in self._mounts:
             if path == prefix or path.startswith(f"{prefix}/"):
-                await app(_below(scope, prefix, path), receive, send)
-                return
-        if scope["type"] == "http":
-            await NOT_FOUND(scope, receive, send)
-        else:
-            await refuse(scope, receive, send)
+                return app, _below(scope, prefix, path)
+        return (NOT_FOUND if scope["type"] == "http" else refuse), scope
+
+
+def _without_prefix(path: str, root_path: str) -> str:
+    """Take the mount's prefix off a path.
+
+    ASGI's `path` includes `root_path`, but some hosts and proxies strip it all the same.
+    """
+    if path == root_path or path.startswith(f"{root_path}/"):
+        return path[len(root_path) :]
+    return path
 
 
 def _match(
