@@ -29,7 +29,7 @@ from pydantic import ValidationError
 
 from faststream_integrations._faststream import EMPTY, ContextRepo, find_local
 from faststream_integrations.asgi.errors import ContextValueError, InvalidRequest, RequestError
-from faststream_integrations.asgi.request import AsgiRequest, is_json
+from faststream_integrations.asgi.request import AsgiRequest, decode_query, is_json
 from faststream_integrations.asgi.signature import (
     Argument,
     Call,
@@ -176,6 +176,7 @@ class _Writer:
             "AsyncExitStack": AsyncExitStack,
             "EMPTY": EMPTY,
             "ValidationError": ValidationError,
+            "decode_query": decode_query,
             "find_custom": find_custom,
             "find_local": find_local,
             "find_initial": find_initial,
@@ -283,8 +284,9 @@ class _Writer:
         variables = self.start_reading(fields)
         self.line('query_string = scope.get("query_string")')
         self.line("if query_string:")
-        self.line('    encoded = b"%" in query_string or b"+" in query_string')
-        self.line('    for part in query_string.decode("utf-8", "replace").split("&"):')
+        self.line("    text = decode_query(query_string)")
+        self.line('    encoded = "%" in text or "+" in text')
+        self.line('    for part in text.split("&"):')
         self.line('        name, _, value = part.partition("=")')
         self.line("        if encoded:")
         self.line("            name = unquote_plus(name)")

@@ -217,10 +217,19 @@ def invalid_json(message: str) -> InvalidRequest:
     return InvalidRequest([{**error, "input": None}], 400)
 
 
+def decode_query(query_string: bytes) -> str:
+    """Decode a query string, bytes that are no UTF-8 as U+FFFD."""
+    try:
+        return query_string.decode()  # twice as fast as with an error handler
+    except UnicodeDecodeError:
+        return query_string.decode(errors="replace")
+
+
 def query_pairs(query_string: bytes) -> Iterator[tuple[str, str]]:
     """Split a query string (WHATWG URL, ``application/x-www-form-urlencoded`` parsing)."""
-    encoded = b"%" in query_string or b"+" in query_string
-    for part in query_string.decode("utf-8", "replace").split("&"):
+    text = decode_query(query_string)
+    encoded = "%" in text or "+" in text
+    for part in text.split("&"):
         if part:
             name, _, value = part.partition("=")
             yield (unquote_plus(name), unquote_plus(value)) if encoded else (name, value)
