@@ -18,8 +18,8 @@ from faststream._internal.application import (  # 0.7.0 - 0.7.8
 )
 from faststream._internal.broker import BrokerUsecase  # 0.7.0 - 0.7.8
 from faststream._internal.constants import EMPTY  # 0.7.0 - 0.7.8
-from faststream._internal.context import ContextRepo  # 0.7.0 - 0.7.8; the public path is 0.7.1+
 from faststream._internal.context import Context as ContextMarker  # 0.7.0 - 0.7.8
+from faststream._internal.context import ContextRepo  # 0.7.0 - 0.7.8; the public path is 0.7.1+
 from faststream._internal.di import FastDependsConfig  # 0.7.0 - 0.7.8
 from faststream._internal.logger import logger as default_logger  # 0.7.0 - 0.7.8
 from faststream.asgi import HttpHandler as UpstreamHttpHandler
@@ -35,6 +35,7 @@ __all__ = (
     "ContextRepo",
     "FastDependsConfig",
     "Hooks",
+    "UpstreamHttpHandler",
     "broker_config",
     "default_logger",
     "find_local",
@@ -121,7 +122,7 @@ def locals_of(context: ContextRepo) -> Mapping[str, ContextVar[Any]]:
 
 def broker_config(broker: BrokerUsecase[Any, Any, Any]) -> FastDependsConfig:
     """Return the context, provider and serializer that a broker's subscribers use."""
-    return cast("FastDependsConfig", broker.config.fd_config)
+    return broker.config.fd_config
 
 
 def serializer_of(config: FastDependsConfig) -> SerializerProto | None:

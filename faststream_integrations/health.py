@@ -55,7 +55,7 @@ def make_ping_asgi(
     pings: dict[AnyBroker, SharedPing] = {}
     healthy, unhealthy = AsgiResponse(b"", 204), AsgiResponse(b"", 500)
 
-    async def ping(scope: Scope) -> AsgiResponse:  # noqa: ARG001
+    async def ping(scope: Scope) -> AsgiResponse:
         brokers = brokers_of(*brokers_or_app)
         for broker in brokers:
             if broker not in pings:

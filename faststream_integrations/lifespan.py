@@ -82,7 +82,8 @@ class BrokerLifespan:
         async with AsyncExitStack() as stack:
             state: dict[str, Any] = {}
             if self._lifespan is not None:
-                state.update(await stack.enter_async_context(self._lifespan(host)) or {})
+                yielded = await stack.enter_async_context(self._lifespan(host))
+                state.update(yielded or {})
             await stack.enter_async_context(
                 running(*self._brokers_or_app, startup_timeout=self._startup_timeout)
             )
@@ -141,16 +142,16 @@ def _run_at_exit(stack: AsyncExitStack, hooks: tuple[Any, ...] | Any) -> None:
         stack.push_async_callback(hook)
 
 
-async def _start(stack: AsyncExitStack, brokers: list[AnyBroker], timeout: float) -> None:
+async def _start(stack: AsyncExitStack, brokers: list[AnyBroker], seconds: float) -> None:
     broker = None
     try:
-        with anyio.fail_after(timeout):
+        with anyio.fail_after(seconds):
             for broker in brokers:
                 # One that fails to start has connections to close all the same.
                 stack.push_async_callback(broker.stop)
                 await broker.start()
     except TimeoutError as error:
-        msg = f"{describe(broker)} did not start within {timeout:g} seconds."
+        msg = f"{describe(broker)} did not start within {seconds:g} seconds."
         raise BrokerUnavailable(msg) from error
 
 

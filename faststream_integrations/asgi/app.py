@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from faststream.asgi import AsgiFastStream as UpstreamAsgiFastStream
 from faststream.exceptions import StartupValidationError
@@ -21,7 +21,7 @@ from faststream_integrations._faststream import (
 from faststream_integrations.asgi.handlers import HttpHandler
 from faststream_integrations.asgi.response import JSONResponse
 from faststream_integrations.asgi.routing import Router
-from faststream_integrations.asyncapi import AsyncAPIRoute, make_asyncapi_asgi
+from faststream_integrations.asyncapi import AsyncAPIRoute
 from faststream_integrations.environment import STATE_KEY, AnyBroker, Environment
 from faststream_integrations.lifespan import running
 from faststream_integrations.types import ASGIApp, Receive, Scope, Send
@@ -160,7 +160,7 @@ class AsgiFastStream(UpstreamAsgiFastStream):
         if route.asyncapi_json_path:
             schema = self.schema
 
-            async def document(scope: Scope) -> JSONResponse:  # noqa: ARG001
+            async def document(scope: Scope) -> JSONResponse:
                 return JSONResponse(schema.to_specification().to_jsonable())
 
             self.mount(

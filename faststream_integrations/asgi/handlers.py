@@ -134,9 +134,7 @@ class HttpHandler(UpstreamHttpHandler):
     def update_fd_config(self, config: FastDependsConfig) -> None:
         """Take context, provider and serializer from upstream's application."""
         self.fd_config = config
-        self._application = Environment.from_config(
-            config, logger=self.logger, handles_errors=True
-        )
+        self._application = Environment.from_config(config, logger=self.logger, handles_errors=True)
         self.bind(self._application)
 
     def set_logger(self, logger: LoggerProto | None) -> None:
@@ -170,7 +168,15 @@ class HttpHandler(UpstreamHttpHandler):
 class Endpoint:
     """A handler in one application: an ASGI application for requests that belong to it."""
 
-    __slots__ = ("_overridden", "_run", "allowed", "environment", "handler", "max_body_size", "plan")
+    __slots__ = (
+        "_overridden",
+        "_run",
+        "allowed",
+        "environment",
+        "handler",
+        "max_body_size",
+        "plan",
+    )
 
     def __init__(self, handler: HttpHandler, environment: Environment) -> None:
         self.handler = handler

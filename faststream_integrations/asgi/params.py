@@ -44,7 +44,7 @@ def source_of(marker: ContextMarker) -> Source | None:
 def Query(  # noqa: N802
     real_name: str = "",
     *,
-    cast: bool = True,  # noqa: ARG001
+    cast: bool = True,
     default: Any = EMPTY,
     description: str | None = None,
 ) -> Any:
@@ -65,7 +65,7 @@ def Query(  # noqa: N802
 def Header(  # noqa: N802
     real_name: str = "",
     *,
-    cast: bool = True,  # noqa: ARG001
+    cast: bool = True,
     default: Any = EMPTY,
     description: str | None = None,
 ) -> Any:

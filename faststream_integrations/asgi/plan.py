@@ -49,8 +49,9 @@ _numbers = count(1)
 # Names of the generated function that a parameter of the user's must not take.
 _RESERVED = (
     "request", "environment", "scope", "context", "stack", "handler",
-    "name", "value", "part", "_", "encoded", "query_string", "text", "cookies", "path_params", "body",
-    "variables", "request_local", "logger_local", "request_token", "logger_token", "response",
+    "name", "value", "part", "_", "encoded", "query_string", "text", "cookies", "path_params",
+    "body", "variables", "request_local", "logger_local", "request_token", "logger_token",
+    "response",
 )  # fmt: skip
 
 
@@ -103,7 +104,9 @@ class Plan:
         for field, validator in self._validators.items():
             for error in await _errors_of(field, validator, request):
                 errors.setdefault((error["loc"], error["type"]), error)
-        bad_json = [e for e in errors.values() if e["type"] == "json_invalid" and e["loc"][0] == "body"]
+        bad_json = [
+            e for e in errors.values() if e["type"] == "json_invalid" and e["loc"][0] == "body"
+        ]
         if bad_json:
             return InvalidRequest(bad_json, 400)
         return InvalidRequest(list(errors.values()))
@@ -295,7 +298,9 @@ class _Writer:
             self.line(f"        {keyword} name == {alias!r}:")
             for field in group:
                 raw = self.raw[field]
-                self.line(f"            {raw}" + (".append(value)" if field.multiple else " = value"))
+                self.line(
+                    f"            {raw}" + (".append(value)" if field.multiple else " = value")
+                )
 
     def start_reading(self, fields: list[Field]) -> dict[str, list[Field]]:
         """Initialise the variables of fields, and group the fields by their names on the wire."""
@@ -349,18 +354,20 @@ class _Writer:
             return f"await run_sync(partial({function}{separator}{arguments}))"
         return f"{function}({arguments})"
 
-    def as_context_manager(
-        self, call: Call
-    ) -> Callable[..., AbstractAsyncContextManager[Any]]:
+    def as_context_manager(self, call: Call) -> Callable[..., AbstractAsyncContextManager[Any]]:
         if call.is_async:
             return asynccontextmanager(call.function)
-        return partial(generator_in_thread if self.sync_to_thread else generator_inline, call.function)
+        return partial(
+            generator_in_thread if self.sync_to_thread else generator_inline, call.function
+        )
 
     def write_dependency(self, dependency: Dependency) -> str:
         call = dependency.call
         if dependency.use_cache and call in self.results:
             return self.results[call]
-        expression = self.write_call(call, f"call_{getattr(call.function, '__name__', 'dependency')}")
+        expression = self.write_call(
+            call, f"call_{getattr(call.function, '__name__', 'dependency')}"
+        )
         result = self.new(dependency.name)
         self.line(f"{result} = {expression}")
         if dependency.cast_result:

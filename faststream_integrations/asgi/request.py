@@ -61,6 +61,12 @@ class AsgiRequest:
             for any number.
     """
 
+    # Those with an underscore are set when they are first asked for.
+    _body: bytes
+    _headers: Headers
+    _json: Any
+    _query_params: dict[str, list[str]]
+    _stream_consumed: bool
     __slots__ = (
         "_body",
         "_headers",
@@ -181,7 +187,7 @@ class AsgiRequest:
                     and (len(value) > 18 or int(value) > self.max_body_size)
                 ):
                     raise self._too_large()
-        self._body: bytes = b"".join([chunk async for chunk in self.stream()])
+        self._body = b"".join([chunk async for chunk in self.stream()])
         return self._body
 
     async def json(self) -> Any:

@@ -1,4 +1,4 @@
-"""Validators for parameters, bodies and dependency results, made by the application's serializer."""
+"""Validators of parameters, bodies and dependency results, made by the serializer."""
 
 from __future__ import annotations
 

@@ -12,7 +12,9 @@ from faststream_integrations.asgi.handlers import HttpHandler
 __all__ = ("AsyncAPIRoute", "make_asyncapi_asgi")
 
 
-def make_asyncapi_asgi(specification: Any, *, try_it_out: bool = False, **options: Any) -> HttpHandler:
+def make_asyncapi_asgi(
+    specification: Any, *, try_it_out: bool = False, **options: Any
+) -> HttpHandler:
     """Make the handler of the AsyncAPI page."""
     if not try_it_out:
         options["try_it_out_path"] = None
