@@ -59,7 +59,7 @@ async def asgi_client(
     Raises:
         LookupError: FastStream has no TestBroker for a broker.
         RuntimeError: The application reported a failed startup or shutdown without an exception;
-            otherwise its own exception is raised.
+            otherwise its own exception is raised, out of a group when it is the only one.
     """
     async with AsyncExitStack() as stack:
         for test_broker in in_memory(_brokers_of(brokers)):
@@ -81,6 +81,12 @@ def _brokers_of(items: tuple[Any, ...]) -> Iterator[Any]:
             yield from item.brokers
         else:
             yield item
+
+
+def _sole(error: Exception) -> Exception:
+    # Litestar raises what its lifespan managers raise in a group.
+    inner: tuple[Exception, ...] = getattr(error, "exceptions", ())
+    return _sole(inner[0]) if len(inner) == 1 else error
 
 
 class _LifespanOverError(Exception):
@@ -126,12 +132,12 @@ async def _lifespan(
             await app(scope, receive, send)
         except _LifespanOverError:
             pass
-        except Exception:
-            # "If an exception is raised when calling the application callable with a scope of
-            # type lifespan, the server must continue" (ASGI lifespan specification): but one
-            # that took the event does support lifespan, and failed.
+        except Exception as error:
+            # The application does not support lifespan ("Scope" in the ASGI lifespan
+            # specification); but one that took the event does, and failed.
             if received:
-                raise
+                sole = _sole(error)
+                raise sole from sole.__cause__
         finally:
             started.set()
         if failure is not None:
