@@ -11,11 +11,9 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, supp
 from pathlib import Path
 from typing import Any
 
-from faststream import FastStream
-from faststream.asgi import AsgiFastStream
-
 from faststream_integrations._faststream import in_memory
-from faststream_integrations.types import Broker, Message, Receive, Scope, Send
+from faststream_integrations.environment import BrokerOrApp, brokers_of, check_brokers
+from faststream_integrations.types import Message, Receive, Scope, Send
 
 try:
     import httpx
@@ -34,7 +32,7 @@ __all__ = ("NatsServer", "asgi_client", "nats_server")
 @asynccontextmanager
 async def asgi_client(
     app: Callable[[Any, Any, Any], Awaitable[None]],
-    *brokers: Broker | FastStream | AsgiFastStream,
+    *brokers_or_app: BrokerOrApp,
     base_url: str = "http://testserver",
     raise_app_exceptions: bool = True,
 ) -> AsyncIterator[httpx.AsyncClient]:
@@ -46,9 +44,9 @@ async def asgi_client(
 
     Args:
         app: The application: FastAPI, Starlette, Litestar, AsgiFastStream or any other.
-        *brokers: The brokers to put in memory with FastStream's TestBroker; a FastStream
-            application stands for its brokers. The application's lifespan starts them. A broker
-            that is not named here connects to its real server.
+        brokers_or_app: The brokers to put in memory with FastStream's TestBroker; a FastStream
+            application stands for its brokers. The lifespan of `app` starts them. A broker that
+            is not named here connects to its real server.
         base_url: What relative URLs of requests are joined to.
         raise_app_exceptions: Whether an exception that leaves the application is raised by the
             request, or gives a response with status 500.
@@ -58,12 +56,15 @@ async def asgi_client(
 
     Raises:
         LookupError: FastStream has no TestBroker for a broker.
+        TypeError: What is neither a broker nor a FastStream application was given as one.
         RuntimeError: The application reported a failed startup or shutdown without an exception;
             otherwise its own exception is raised, out of a group when it is the only one.
     """
+    if brokers_or_app:
+        check_brokers("asgi_client", brokers_or_app)
     async with AsyncExitStack() as stack:
-        for test_broker in in_memory(_brokers_of(brokers)):
-            await stack.enter_async_context(test_broker)
+        for broker in in_memory(brokers_of(*brokers_or_app)):
+            await stack.enter_async_context(broker)
         state = await stack.enter_async_context(_lifespan(app))
 
         async def app_with_state(scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,14 +74,6 @@ async def asgi_client(
         transport = httpx.ASGITransport(app_with_state, raise_app_exceptions=raise_app_exceptions)
         client = httpx.AsyncClient(transport=transport, base_url=base_url)
         yield await stack.enter_async_context(client)
-
-
-def _brokers_of(items: tuple[Any, ...]) -> Iterator[Any]:
-    for item in items:
-        if isinstance(item, (FastStream, AsgiFastStream)):
-            yield from item.brokers
-        else:
-            yield item
 
 
 def _sole(error: Exception) -> Exception:
@@ -230,7 +223,7 @@ def nats_server(*options: str, jetstream: bool = True) -> Iterator[NatsServer]:
     on Linux and macOS.
 
     Args:
-        *options: More options of nats-server, as in `nats_server("--user", "me", "--pass", "me")`
+        options: More options of nats-server, as in `nats_server("--user", "me", "--pass", "me")`
             or `nats_server("--config", path)`.
         jetstream: Whether JetStream is on; its store is a temporary folder that is removed at the
             end.

@@ -19,7 +19,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi import Request as FastAPIRequest
 from faststream import Context, FastStream
-from faststream.asgi import AsgiFastStream, AsgiResponse, get
+from faststream.asgi import AsgiFastStream as UpstreamAsgiFastStream
 from faststream.nats import NatsBroker
 from faststream.redis import RedisBroker
 from litestar import Litestar
@@ -28,10 +28,12 @@ from litestar import get as litestar_get
 from nats.js import JetStreamContext
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.responses import Response as StarletteResponse
 from starlette.routing import Route
 
-from faststream_integrations import testing
+from faststream_integrations import AsgiFastStream, get, testing
+from faststream_integrations._faststream import BrokerUsecase
+from faststream_integrations.asgi import AsgiResponse, JSONResponse
 from faststream_integrations.testing import asgi_client, nats_server
 
 Lifespan = Callable[[Any], Any]
@@ -217,8 +219,8 @@ nowhere = NatsBroker("nats://127.0.0.1:1")
 
 
 def starlette_app(endpoint: Endpoint, lifespan: Lifespan) -> Any:
-    async def answer(_: Request) -> JSONResponse:
-        return JSONResponse(await endpoint())
+    async def answer(_: Request) -> StarletteResponse:
+        return StarletteResponse(json.dumps(await endpoint()))
 
     return Starlette(routes=[Route("/", answer)], lifespan=lifespan)
 
@@ -237,23 +239,31 @@ def litestar_app(endpoint: Endpoint, lifespan: Lifespan) -> Any:
     return Litestar([answer], lifespan=[lifespan])
 
 
-def faststream_app(endpoint: Endpoint, lifespan: Lifespan) -> Any:
+def asgi_app(endpoint: Endpoint, lifespan: Lifespan) -> Any:
+    return faststream_app(AsgiFastStream, endpoint, lifespan)
+
+
+def upstream_app(endpoint: Endpoint, lifespan: Lifespan) -> Any:
+    return faststream_app(UpstreamAsgiFastStream, endpoint, lifespan)
+
+
+def faststream_app(cls: Any, endpoint: Endpoint, lifespan: Lifespan) -> Any:
     @asynccontextmanager
     async def own_lifespan() -> AsyncIterator[None]:
         async with lifespan(None):
             yield
 
     @get
-    async def answer(scope: Any) -> AsgiResponse:
-        return AsgiResponse(json.dumps(await endpoint()).encode(), 200)
+    async def answer() -> JSONResponse:
+        return JSONResponse(await endpoint())
 
-    return AsgiFastStream(nowhere, asgi_routes=[("/", answer)], lifespan=own_lifespan)
+    return cls(nowhere, asgi_routes=[("/", answer)], lifespan=own_lifespan)
 
 
 every_host = pytest.mark.parametrize(
     "host",
-    [starlette_app, fastapi_app, litestar_app, faststream_app],
-    ids=["starlette", "fastapi", "litestar", "asgi"],
+    [starlette_app, fastapi_app, litestar_app, asgi_app, upstream_app],
+    ids=["starlette", "fastapi", "litestar", "asgi", "upstream"],
 )
 Host = Callable[[Endpoint, Lifespan], Any]
 
@@ -298,11 +308,11 @@ async def test_brokers_of_a_faststream_application_are_in_memory() -> None:
         received.append(order)
 
     @get
-    async def publish(scope: Any) -> AsgiResponse:
+    async def publish() -> AsgiResponse:
         await broker.publish(1, "orders")
         return AsgiResponse(b"", 204)
 
-    app = FastStream(broker).as_asgi(asgi_routes=[("/", publish)])
+    app = AsgiFastStream.from_app(FastStream(broker), asgi_routes=[("/", publish)])
     async with asgi_client(app, FastStream(broker)) as client:
         assert (await client.get("/")).status_code == 204
     assert received == [1]
@@ -350,14 +360,24 @@ async def test_broker_that_is_not_named_is_the_real_one(nats_url: str) -> None:
                 await asyncio.wait([asyncio.create_task(received.wait())], timeout=0.01)
 
 
-async def test_unknown_broker_is_named() -> None:
-    with pytest.raises(LookupError, match="no in-memory TestBroker for UnknownBroker"):
-        async with asgi_client(starlette_app(nothing, None), UnknownBroker()):  # type: ignore[arg-type]
+async def test_broker_without_an_in_memory_form_is_named() -> None:
+    class OwnBroker(BrokerUsecase):  # type: ignore[type-arg]
+        specification = NatsBroker().specification
+
+        def __init__(self) -> None:
+            pass
+
+    with pytest.raises(LookupError, match="no in-memory TestBroker for OwnBroker"):
+        async with asgi_client(starlette_app(nothing, None), OwnBroker()):
             pass
 
 
-class UnknownBroker:
-    pass
+async def test_what_is_no_broker_is_refused() -> None:
+    with pytest.raises(
+        TypeError, match=r"asgi_client\(\) takes brokers or a FastStream application"
+    ):
+        async with asgi_client(starlette_app(nothing, None), "nats://127.0.0.1"):  # type: ignore[arg-type]
+            pass
 
 
 @pytest.mark.parametrize("broker", [NatsBroker(), RedisBroker()])
@@ -366,17 +386,17 @@ def test_test_broker_is_found_without_private_names(
 ) -> None:
     from faststream._internal.testing import broker as upstream
 
-    with_it = testing.test_brokers([broker])
+    with_it = testing.in_memory([broker])
     monkeypatch.delattr(upstream, "find_test_broker")
-    assert type(testing.test_brokers([broker])[0]) is type(with_it[0])
+    assert type(testing.in_memory([broker])[0]) is type(with_it[0])
 
 
 async def test_lifespan_state_is_copied_into_each_request() -> None:
-    async def answer(request: Request) -> JSONResponse:
+    async def answer(request: Request) -> StarletteResponse:
         before = sorted(request.scope["state"])
         request.state.mine = request.url.path
         request.state.shared.append(request.url.path)
-        return JSONResponse(before)
+        return StarletteResponse(json.dumps(before))
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
@@ -588,8 +608,8 @@ async def test_exception_of_a_handler_is_raised_or_answered_with_500() -> None:
 
 
 async def test_base_url_is_the_host_of_requests() -> None:
-    async def answer(request: Request) -> PlainTextResponse:
-        return PlainTextResponse(str(request.url))
+    async def answer(request: Request) -> StarletteResponse:
+        return StarletteResponse(str(request.url))
 
     app = Starlette(routes=[Route("/path", answer)])
     async with asgi_client(app, base_url="https://example.com") as client:
