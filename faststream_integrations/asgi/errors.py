@@ -34,7 +34,7 @@ class RequestError(Exception):
         return error_response(self.status_code, self.detail)
 
 
-class InvalidRequest(RequestError):
+class InvalidRequest(RequestError):  # noqa: N818 - what it is, not what went wrong here
     """Parameters or a body that do not validate: 422 with all errors at once.
 
     Args:
