@@ -27,7 +27,15 @@ if TYPE_CHECKING:
 
     from faststream_integrations.types import Scope
 
-__all__ = ("STATE_KEY", "AnyBroker", "BrokerOrApp", "Environment", "brokers_of", "check_brokers")
+__all__ = (
+    "STATE_KEY",
+    "AnyBroker",
+    "BrokerOrApp",
+    "Environment",
+    "brokers_of",
+    "check_brokers",
+    "resolve",
+)
 
 AnyBroker = BrokerUsecase[Any, Any, Any]
 BrokerOrApp = AnyBroker | Application
@@ -131,13 +139,28 @@ class Environment:
             found = getattr(getattr(host, "state", None), STATE_KEY, None)
         return found if isinstance(found, Environment) else None
 
-    @property
-    def broker(self) -> Any:
-        """The first broker, `EMPTY` where there is none."""
-        if self.brokers:
-            return self.brokers[0]
+    def find(self, key: str) -> Any:
+        """Find a value that `context` does not have, `EMPTY` where there is none.
+
+        ``broker`` is the first broker; any other value may be in the context of a broker, where
+        its subscribers find it.
+        """
         # Upstream's application tells a handler its configuration, but not its brokers.
-        return getattr(self.context.get("app"), "broker", None) or EMPTY
+        brokers = self.brokers or getattr(self.context.get("app"), "brokers", ())
+        if key == "broker" and brokers:
+            return brokers[0]
+        for broker in brokers:
+            if (value := resolve(broker.context, key, EMPTY)) is not EMPTY:
+                return value
+        return EMPTY
+
+
+def resolve(context: ContextRepo, key: str, default: Any) -> Any:
+    """Resolve a name in a context, with the attributes or items that dots lead to."""
+    try:
+        return context.resolve(key)
+    except (KeyError, AttributeError):
+        return default
 
 
 def check_brokers(where: str, brokers_or_app: Sequence[Any]) -> None:

@@ -40,7 +40,7 @@ from faststream_integrations.asgi.signature import (
     ScopeValue,
 )
 from faststream_integrations.asgi.validation import Validator, make_validator
-from faststream_integrations.environment import Environment
+from faststream_integrations.environment import Environment, resolve
 
 __all__ = ("Plan",)
 
@@ -364,32 +364,38 @@ class _Writer:
     def write_dependency(self, dependency: Dependency) -> str:
         call = dependency.call
         if dependency.use_cache and call in self.results:
-            return self.results[call]
-        expression = self.write_call(
-            call, f"call_{getattr(call.function, '__name__', 'dependency')}"
-        )
-        result = self.new(dependency.name)
-        self.line(f"{result} = {expression}")
-        if dependency.cast_result:
-            self.write_check(result, call.returns, call.name)
+            result = self.results[call]
+        else:
+            name = getattr(call.function, "__name__", "")
+            expression = self.write_call(call, name if name.isidentifier() else "dependency")
+            result = self.new(dependency.name)
+            self.line(f"{result} = {expression}")
+            if dependency.cast_result:
+                result = self.write_check(result, call.returns, call.name)
+            if dependency.use_cache:
+                self.results[call] = result
         if dependency.cast:
-            self.write_check(result, dependency.annotation, call.name)
-        if dependency.use_cache:
-            self.results[call] = result
+            return self.write_check(result, dependency.annotation, call.name)
         return result
 
-    def write_check(self, variable: str, annotation: Any, where: str) -> None:
-        """Check a value that the application made; where it is wrong, that is a 500."""
+    def write_check(self, variable: str, annotation: Any, where: str) -> str:
+        """Check a value that the application made; where it is wrong, that is a 500.
+
+        Returns the variable of the checked value; whoever shares the value checks it anew.
+        """
         if annotation is Any or self.serializer is None or annotation is Signature.empty:
-            return
+            return variable
         validator = make_validator(annotation, self.serializer, f"The result of {where}")
-        check = self.constant(f"check_{variable}", validator.python or (lambda value: value))
+        check = self.constant(f"check_{variable}", validator.python or as_it_is)
+        checked = self.new(f"checked_{variable}")
         if isinstance(annotation, type):
             class_ = self.constant(f"type_{variable}", annotation)
-            self.line(f"if type({variable}) is not {class_}:")
-            self.line(f"    {variable} = {check}({variable})")
+            self.line(
+                f"{checked} = {variable} if type({variable}) is {class_} else {check}({variable})"
+            )
         else:
-            self.line(f"{variable} = {check}({variable})")
+            self.line(f"{checked} = {check}({variable})")
+        return checked
 
     def write_fields(self, fields: list[Field]) -> dict[Argument, str]:
         """Write the validation of the values that one call reads from the request."""
@@ -429,16 +435,15 @@ class _Writer:
             return value.key
         variable = self.new(value.name)
         if "." in value.key:
-            self.line(f"{variable} = resolve(context, {value.key!r})")
+            self.line(f"{variable} = resolve(context, {value.key!r}, EMPTY)")
         else:
             self.line(f"{variable} = context.get({value.key!r}, EMPTY)")
         self.line(f"if {variable} is EMPTY:")
         self.indent += 1
-        if value.key == "broker":
-            self.line(f"{variable} = environment.broker")
-            self.indent -= 1
-            self.line(f"if {variable} is EMPTY:")
-            self.indent += 1
+        self.line(f"{variable} = environment.find({value.key!r})")
+        self.indent -= 1
+        self.line(f"if {variable} is EMPTY:")
+        self.indent += 1
         if value.default is not EMPTY:
             default = self.constant(f"default_{value.name}", value.default)
             self.line(f"{variable} = {default}")
@@ -449,7 +454,7 @@ class _Writer:
             self.line(f"raise missing_value({value.key!r}, {call.name!r}, environment)")
         self.indent -= 1
         if value.cast:
-            self.write_check(variable, value.annotation, f"context value {value.key!r}")
+            return self.write_check(variable, value.annotation, f"Context({value.key!r})")
         return variable
 
     def write_custom_value(self, value: CustomValue) -> str:
@@ -468,6 +473,11 @@ def _if_elif() -> Iterator[str]:
 # What the generated functions call
 
 
+def as_it_is(value: Any) -> Any:
+    """Stand in for the validator of what needs no validation."""
+    return value
+
+
 async def read_body(request: AsgiRequest) -> bytes:
     """Read a JSON body; an empty one needs no content type.
 
@@ -483,14 +493,6 @@ async def read_body(request: AsgiRequest) -> bytes:
         if content_type != b"application/json" and not is_json(content_type):
             raise RequestError(415, "The content type of the body has to be application/json")
     return body
-
-
-def resolve(context: ContextRepo, key: str) -> Any:
-    """Resolve a dotted name in the context, `EMPTY` where it does not exist."""
-    try:
-        return context.resolve(key)
-    except (KeyError, AttributeError):
-        return EMPTY
 
 
 def find_initial(context: ContextRepo, key: str, initial: Callable[[], Any]) -> Any:

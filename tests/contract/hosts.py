@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from faststream import FastStream
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
 from faststream_integrations import AsgiFastStream, broker_lifespan
+from faststream_integrations.asgi import as_asgi
 from faststream_integrations.testing import asgi_client
 
 Routes = Sequence[tuple[str, Any]]
@@ -51,9 +53,16 @@ class Host:
         )
 
 
+def build_asgi(*brokers_or_app: Any, asgi_routes: Routes = (), **options: Any) -> AsgiFastStream:
+    """Serve without a framework."""
+    if isinstance(brokers_or_app[0], FastStream):
+        return as_asgi(brokers_or_app[0], asgi_routes, **options)
+    return AsgiFastStream(*brokers_or_app, asgi_routes=asgi_routes, **options)
+
+
 def build_mounted(*brokers_or_app: Any, asgi_routes: Routes = (), **options: Any) -> Starlette:
     """Mount our application in another framework, which runs its lifespan."""
-    app = AsgiFastStream(*brokers_or_app, asgi_routes=asgi_routes, **options)
+    app = build_asgi(*brokers_or_app, asgi_routes=asgi_routes, **options)
     return Starlette(lifespan=broker_lifespan(app), routes=[Mount("/mounted", app)])
 
 
@@ -66,7 +75,7 @@ def build_starlette(*brokers_or_app: Any, asgi_routes: Routes = (), **options: A
 
 
 HOSTS = (
-    Host("asgi", AsgiFastStream, propagates=False),
+    Host("asgi", build_asgi, propagates=False),
     Host("mounted", build_mounted, prefix="/mounted", propagates=False),
     Host("starlette", build_starlette),
 )

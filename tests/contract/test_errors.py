@@ -25,9 +25,7 @@ class Order(BaseModel):
     count: int
 
 
-async def response_of(
-    host, broker, handler, url="/it", path="/it", method="GET", **request
-):
+async def response_of(host, broker, handler, url="/it", path="/it", method="GET", **request):
     async with host.client(broker, asgi_routes=[(path, handler)]) as client:
         return await client.request(method, url, **request)
 
@@ -52,8 +50,8 @@ async def test_invalid_request_is_422_with_all_errors_at_once(host, broker):
         json={"count": "many"},
     )  # fmt: skip
 
-    assert 422 == response.status_code
-    assert "application/json" == response.headers["content-type"].partition(";")[0]
+    assert response.status_code == 422
+    assert response.headers["content-type"].partition(";")[0] == "application/json"
     errors = {(*error["loc"],): error for error in response.json()["detail"]}
     assert {
         ("query", "limit"),
@@ -65,11 +63,11 @@ async def test_invalid_request_is_422_with_all_errors_at_once(host, broker):
         ("body", "count"),
     } == set(errors)
     assert all({"type", "loc", "msg", "input"} <= set(error) for error in errors.values())
-    assert "missing" == errors["header", "x-token"]["type"]
-    assert ("int_parsing", "y") == (
+    assert errors["header", "x-token"]["type"] == "missing"
+    assert (
         errors["query", "page"]["type"],
         errors["query", "page"]["input"],
-    )
+    ) == ("int_parsing", "y")
 
 
 async def test_body_that_is_no_json_is_400(host, broker):
@@ -81,7 +79,7 @@ async def test_body_that_is_no_json_is_400(host, broker):
         host, broker, handler, method="POST",
         content=b"{broken", headers={"content-type": "application/json"},
     )  # fmt: skip
-    assert 400 == response.status_code
+    assert response.status_code == 400
 
 
 async def test_missing_body_is_422(host, broker):
@@ -90,8 +88,8 @@ async def test_missing_body_is_422(host, broker):
         raise AssertionError
 
     response = await response_of(host, broker, handler, method="POST")
-    assert 422 == response.status_code
-    assert ["body"] == response.json()["detail"][0]["loc"]
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["loc"] == ["body"]
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
@@ -104,7 +102,7 @@ async def test_body_of_a_form_on_a_foreign_page_is_415(host, broker, content_typ
         host, broker, handler, method="POST",
         content=b'{"item": "x", "count": 1}', headers={"content-type": content_type},
     )  # fmt: skip
-    assert 415 == response.status_code
+    assert response.status_code == 415
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -130,22 +128,22 @@ async def test_wrong_method_is_405_with_allow(host, broker):
         return AsgiResponse()
 
     response = await response_of(host, broker, handler, method="POST")
-    assert 405 == response.status_code
+    assert response.status_code == 405
     assert {"GET", "HEAD"} == set(response.headers["allow"].split(", "))
 
 
 async def test_unknown_path_is_404(host, broker):
     response = await response_of(host, broker, get(lambda: AsgiResponse()), "/nothing")
-    assert 404 == response.status_code
+    assert response.status_code == 404
 
 
 async def test_exception_of_the_user_is_500_and_tells_nothing(host, broker):
     @get
     async def handler():
-        raise RuntimeError("a secret")  # noqa: EM101
+        raise RuntimeError("a secret")
 
     response = await response_of(host, broker, handler)
-    assert 500 == response.status_code
+    assert response.status_code == 500
     assert "secret" not in response.text
 
 
@@ -163,7 +161,7 @@ async def test_validation_error_of_the_user_is_500(host, broker):
 
     for handler in (in_handler, in_dependency):
         response = await response_of(host, broker, handler)
-        assert 500 == response.status_code
+        assert response.status_code == 500
 
 
 async def test_exception_of_the_user_reaches_the_host_or_the_log(host, broker, caplog):
@@ -191,7 +189,7 @@ async def test_exception_of_the_user_reaches_the_host_or_the_log(host, broker, c
 
     logged = [record for record in caplog.records if record.exc_info]
     if host.propagates:
-        assert 1 == len(seen)
+        assert len(seen) == 1
     else:
         assert [OrderError] == [record.exc_info[0] for record in logged]
         assert "/it" in logged[0].getMessage()
@@ -208,7 +206,7 @@ async def test_missing_context_value_is_500(host, broker):
         raise AssertionError
 
     response = await response_of(host, broker, handler)
-    assert 500 == response.status_code
+    assert response.status_code == 500
     assert "absent" not in response.text
 
 
@@ -218,7 +216,7 @@ async def test_handler_that_returns_no_response_is_500(host, broker):
         return {"an": "answer"}
 
     response = await response_of(host, broker, handler)
-    assert 500 == response.status_code
+    assert response.status_code == 500
 
 
 async def test_dependency_refuses_before_parameters_are_validated(host, broker):
@@ -236,8 +234,8 @@ async def test_dependency_refuses_before_parameters_are_validated(host, broker):
         raise AssertionError
 
     response = await response_of(host, broker, handler, "/it?page=x", headers={"x-token": "t"})
-    assert 500 == response.status_code
-    assert ["t"] == calls
+    assert response.status_code == 500
+    assert calls == ["t"]
 
 
 async def test_websocket_on_a_handler_is_closed(host, broker):
@@ -261,4 +259,4 @@ async def test_websocket_on_a_handler_is_closed(host, broker):
         receive,
         send,
     )  # fmt: skip
-    assert ["websocket.close"] == [message["type"] for message in sent]
+    assert [message["type"] for message in sent] == ["websocket.close"]

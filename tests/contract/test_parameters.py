@@ -31,7 +31,7 @@ class Size(Enum):
 async def answer_of(host, broker, handler, url="/it", path="/it", method="GET", **request) -> Any:
     async with host.client(broker, asgi_routes=[(path, handler)]) as client:
         response = await client.request(method, url, **request)
-    assert 200 == response.status_code, response.text
+    assert response.status_code == 200, response.text
     return response.json()
 
 
@@ -74,7 +74,7 @@ async def test_query_without_annotation_is_the_list_of_strings(host, broker):
     async def handler(q=Query()):
         return JSONResponse(q)
 
-    assert ["a", ""] == await answer_of(host, broker, handler, "/it?q=a&q=")
+    assert await answer_of(host, broker, handler, "/it?q=a&q=") == ["a", ""]
 
 
 async def test_defaults_stand_in_for_what_the_request_lacks(host, broker):
@@ -89,7 +89,7 @@ async def test_defaults_stand_in_for_what_the_request_lacks(host, broker):
     ):
         return JSONResponse([a, b, c, d, e, f])
 
-    assert [1, 2, None, "d", ["e"], None] == await answer_of(host, broker, handler)
+    assert await answer_of(host, broker, handler) == [1, 2, None, "d", ["e"], None]
 
 
 async def test_query_and_header_take_another_name(host, broker):
@@ -102,9 +102,11 @@ async def test_query_and_header_take_another_name(host, broker):
         return JSONResponse([kind, token, session])
 
     headers = {"x-auth-token": "t", "cookie": "other=1; session-id=abc"}
-    assert ["k", "t", "abc"] == await answer_of(
-        host, broker, handler, "/it?type=k", headers=headers
-    )
+    assert await answer_of(host, broker, handler, "/it?type=k", headers=headers) == [
+        "k",
+        "t",
+        "abc",
+    ]
 
 
 async def test_unnamed_header_maps_underscores_to_hyphens(host, broker):
@@ -112,7 +114,7 @@ async def test_unnamed_header_maps_underscores_to_hyphens(host, broker):
     async def handler(x_request_id: Annotated[int, Header()]):
         return JSONResponse(x_request_id)
 
-    assert 7 == await answer_of(host, broker, handler, headers={"X-REQUEST-ID": "7"})
+    assert await answer_of(host, broker, handler, headers={"X-REQUEST-ID": "7"}) == 7
 
 
 async def test_repeated_headers_are_all_there(host, broker):
@@ -124,7 +126,7 @@ async def test_repeated_headers_are_all_there(host, broker):
         return JSONResponse([x_tag, joined])
 
     headers = [("x-tag", "a"), ("X-Tag", "b")]
-    assert [["a", "b"], "a, b"] == await answer_of(host, broker, handler, headers=headers)
+    assert await answer_of(host, broker, handler, headers=headers) == [["a", "b"], "a, b"]
 
 
 async def test_path_parameters_are_validated_and_decoded(host, broker):
@@ -133,7 +135,7 @@ async def test_path_parameters_are_validated_and_decoded(host, broker):
         return JSONResponse([name, number])
 
     path, url = "/items/{name}/parts/{id}", "/items/%D0%B9%20x/parts/5"
-    assert ["й x", 5] == await answer_of(host, broker, handler, url, path)
+    assert await answer_of(host, broker, handler, url, path) == ["й x", 5]
 
 
 class Model(BaseModel):
@@ -179,7 +181,7 @@ async def test_body_takes_json_content_types_with_parameters_and_suffixes(host, 
         for content_type in ("application/json; charset=utf-8", "application/vnd.orders+json"):
             headers = {"content-type": content_type}
             response = await client.post("/it", content=b"[1]", headers=headers)
-            assert [1] == response.json()
+            assert response.json() == [1]
 
 
 async def test_upstream_markers_read_the_same(host, broker):
@@ -192,7 +194,7 @@ async def test_upstream_markers_read_the_same(host, broker):
     answer = await answer_of(
         host, broker, handler, "/it?page=3&tags=a", headers={"x-token": "secret"}
     )
-    assert ["secret", 3, ["a"]] == answer
+    assert answer == ["secret", 3, ["a"]]
 
 
 async def test_first_unmarked_parameter_is_the_asgi_scope(host, broker):
@@ -200,7 +202,7 @@ async def test_first_unmarked_parameter_is_the_asgi_scope(host, broker):
     async def handler(scope, q: Annotated[int, Query()] = 1, other: int = 2):
         return JSONResponse([scope["type"], scope["method"], q, other])
 
-    assert ["http", "GET", 1, 2] == await answer_of(host, broker, handler)
+    assert await answer_of(host, broker, handler) == ["http", "GET", 1, 2]
 
 
 async def test_positional_and_keyword_only_parameters_are_filled(host, broker):
@@ -208,7 +210,7 @@ async def test_positional_and_keyword_only_parameters_are_filled(host, broker):
     async def handler(scope, /, a: Annotated[int, Query()], b=3, *, c: Annotated[int, Query()]):
         return JSONResponse([scope["type"], a, b, c])
 
-    assert ["http", 1, 3, 2] == await answer_of(host, broker, handler, "/it?a=1&c=2")
+    assert await answer_of(host, broker, handler, "/it?a=1&c=2") == ["http", 1, 3, 2]
 
 
 async def test_parameters_may_have_the_names_that_the_compiler_uses(host, broker):
@@ -226,7 +228,7 @@ async def test_parameters_may_have_the_names_that_the_compiler_uses(host, broker
     answer = await answer_of(
         host, broker, handler, "/it?name=1&context=3&request=4&handler=5", headers={"value": "2"}
     )
-    assert [1, 2, 3, 4, 5, 9] == answer
+    assert answer == [1, 2, 3, 4, 5, 9]
 
 
 async def test_sync_handler_gets_the_same_values(host, broker):
@@ -234,4 +236,4 @@ async def test_sync_handler_gets_the_same_values(host, broker):
     def handler(q: Annotated[int, Query()], *, x_id: Annotated[str, Header()]):
         return AsgiResponse(f"[{q}, {x_id}]".encode())
 
-    assert [1, 2] == await answer_of(host, broker, handler, "/it?q=1", headers={"x-id": "2"})
+    assert await answer_of(host, broker, handler, "/it?q=1", headers={"x-id": "2"}) == [1, 2]
