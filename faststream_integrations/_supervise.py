@@ -7,6 +7,7 @@ death of the parent brings about whatever killed it, ends the server and removes
 """
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -29,13 +30,13 @@ class Server:
         self._command = command
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
+        self._paused = False
         self._port = -1  # the server picks a free one, so nobody can take it in between
 
     def start(self) -> dict[str, int]:
         """Start the server and wait until it serves a client."""
         if self._process is not None:
-            msg = "nats-server runs already"
-            raise RuntimeError(msg)
+            raise RuntimeError("nats-server runs already")
         log = self._folder / "nats-server.log"
         with log.open("wb") as output:
             self._process = subprocess.Popen(  # noqa: S603
@@ -70,23 +71,31 @@ class Server:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-            self._process = None
+            self._process, self._paused = None, False
         return {}
 
     def pause(self) -> dict[str, int]:
-        """SIGSTOP: connections stay open, nothing answers."""
-        return self._signal(signal.SIGSTOP)
+        """SIGSTOP, and wait until it took effect: connections stay open, nothing answers."""
+        process = self._running()
+        if not self._paused:
+            process.send_signal(signal.SIGSTOP)
+            _, status = os.waitpid(process.pid, os.WUNTRACED)
+            if not os.WIFSTOPPED(status):
+                process.returncode = os.waitstatus_to_exitcode(status)
+                raise RuntimeError("nats-server ended when it was paused")
+            self._paused = True
+        return {}
 
     def resume(self) -> dict[str, int]:
         """SIGCONT."""
-        return self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> dict[str, int]:
-        if self._process is None:
-            msg = "nats-server does not run"
-            raise RuntimeError(msg)
-        self._process.send_signal(number)
+        self._running().send_signal(signal.SIGCONT)
+        self._paused = False
         return {}
+
+    def _running(self) -> "subprocess.Popen[bytes]":
+        if self._process is None:
+            raise RuntimeError("nats-server does not run")
+        return self._process
 
     def _await_ready(self, deadline: float) -> int:
         process = self._process

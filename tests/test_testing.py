@@ -20,8 +20,8 @@ from fastapi import FastAPI
 from fastapi import Request as FastAPIRequest
 from faststream import Context, FastStream
 from faststream.asgi import AsgiFastStream as UpstreamAsgiFastStream
-from faststream.nats import NatsBroker
-from faststream.redis import RedisBroker
+from faststream.nats import NatsBroker, TestNatsBroker
+from faststream.redis import RedisBroker, TestRedisBroker
 from litestar import Litestar
 from litestar import Response as LitestarResponse
 from litestar import get as litestar_get
@@ -125,6 +125,7 @@ def test_killed_server_drops_connections_and_comes_back_on_restart() -> None:
 
 def test_paused_server_can_be_restarted() -> None:
     with nats_server() as server:
+        server.pause()
         server.pause()
         server.restart()
         assert greeting(server.port)["port"] == server.port
@@ -380,15 +381,13 @@ async def test_what_is_no_broker_is_refused() -> None:
             pass
 
 
-@pytest.mark.parametrize("broker", [NatsBroker(), RedisBroker()])
-def test_test_broker_is_found_without_private_names(
-    broker: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from faststream._internal.testing import broker as upstream
+def test_test_broker_is_found_by_its_public_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    class OwnBroker(NatsBroker):
+        pass
 
-    with_it = testing.in_memory([broker])
-    monkeypatch.delattr(upstream, "find_test_broker")
-    assert type(testing.in_memory([broker])[0]) is type(with_it[0])
+    monkeypatch.delattr("faststream._internal.testing.broker.find_test_broker", raising=False)
+    found = testing.in_memory([NatsBroker(), RedisBroker(), OwnBroker("nats://127.0.0.1:1")])
+    assert [type(each) for each in found] == [TestNatsBroker, TestRedisBroker, TestNatsBroker]
 
 
 async def test_lifespan_state_is_copied_into_each_request() -> None:
