@@ -67,9 +67,7 @@ async def test_two_servers_run_at_once_and_share_nothing() -> None:
                 await broker.start()
             await brokers[0].publish("to one", "greetings")
             await brokers[1].publish("to other", "greetings")
-            async with (
-                asyncio.timeout(WAIT) if sys.version_info >= (3, 11) else anyio.fail_after(WAIT)
-            ):
+            with anyio.fail_after(WAIT):
                 assert {await received.get(), await received.get()} == {"to one", "to other"}
             assert received.empty()
 
