@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from faststream.asgi import AsgiFastStream as UpstreamAsgiFastStream
@@ -196,7 +196,9 @@ class AsgiFastStream(UpstreamAsgiFastStream):
         await receive()
         event = "startup"
         try:
-            async with self._startup_logging(), self.start_lifespan_context():
+            async with AsyncExitStack() as stack:
+                async with self._startup_logging():
+                    await stack.enter_async_context(self.start_lifespan_context())
                 if "state" in scope:
                     scope["state"].update(
                         {"broker": self.broker, "brokers": tuple(self.brokers)},
