@@ -44,6 +44,7 @@ __all__ = (
     "in_memory",
     "locals_of",
     "original_function",
+    "run_options",
     "serializer_of",
     "share_hooks",
     "startup_validation",
@@ -77,6 +78,15 @@ class Hooks:
 def hooks_of(app: Application) -> Hooks:
     """Return the hooks that `app` has now, in the order of the fields of `Hooks`."""
     return Hooks(app.lifespan_context, *(tuple(getattr(app, name)) for name in _HOOKS))
+
+
+def run_options(app: Application) -> Mapping[str, Any]:
+    """Return what the command line of ``faststream run`` has left for the hooks of `app`.
+
+    It is set by `AsgiFastStream.run` and, with several workers, by the process that runs them
+    (0.7.0 - 0.7.8).
+    """
+    return getattr(app, "_run_extra_options", {})
 
 
 def share_hooks(source: Application, target: Application) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from faststream.asgi import AsgiFastStream as UpstreamAsgiFastStream
@@ -16,6 +17,7 @@ from faststream_integrations._faststream import (
     Application,
     UpstreamHttpHandler,
     default_logger,
+    run_options,
     share_hooks,
 )
 from faststream_integrations.asgi.handlers import HttpHandler
@@ -184,7 +186,7 @@ class AsgiFastStream(UpstreamAsgiFastStream):
         async with running(
             self,
             startup_timeout=self.startup_timeout,
-            options=run_extra_options or self._run_extra_options,
+            options=run_extra_options or run_options(self),
         ):
             yield
 
@@ -194,11 +196,11 @@ class AsgiFastStream(UpstreamAsgiFastStream):
         Source: ASGI specification, "Lifespan Protocol".
         """
         await receive()
+        self._tell("FastStream app starting...")
         event = "startup"
         try:
-            async with AsyncExitStack() as stack:
-                async with self._startup_logging():
-                    await stack.enter_async_context(self.start_lifespan_context())
+            async with self.start_lifespan_context():
+                self._tell("FastStream app started successfully!")
                 if "state" in scope:
                     scope["state"].update(
                         {"broker": self.broker, "brokers": tuple(self.brokers)},
@@ -207,13 +209,19 @@ class AsgiFastStream(UpstreamAsgiFastStream):
                 await send({"type": "lifespan.startup.complete"})
                 event = "shutdown"
                 await receive()
+                self._tell("FastStream app shutting down...")
         except BaseException as error:
             message = traceback.format_exc()
             if isinstance(error, StartupValidationError):
                 message = str(error)
             await send({"type": f"lifespan.{event}.failed", "message": message})
             raise
+        self._tell("FastStream app shut down gracefully.")
         await send({"type": "lifespan.shutdown.complete"})
+
+    def _tell(self, message: str) -> None:
+        if self.logger is not None:
+            self.logger.log(logging.INFO, message)
 
 
 def as_asgi(
