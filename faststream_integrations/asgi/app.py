@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import signal
+import sys
+import threading
 import traceback
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from faststream.asgi import AsgiFastStream as UpstreamAsgiFastStream
@@ -177,6 +180,28 @@ class AsgiFastStream(UpstreamAsgiFastStream):
         else:
             app, scope = self._router.find(scope)
             await app(scope, receive, send)
+
+    async def run(
+        self,
+        log_level: int = logging.INFO,
+        run_extra_options: dict[str, SettingField] | None = None,
+    ) -> None:
+        """Serve the application with uvicorn until a signal ends it, as ``faststream run`` does.
+
+        Args:
+            log_level: The level of uvicorn's own logger.
+            run_extra_options: Options of `uvicorn.Config` (``host``, ``port``, ...), and those of
+                the lifespan and of the ``on_startup`` hooks.
+
+        Raises:
+            SystemExit: Status 0, after SIGTERM and a clean shutdown. uvicorn raises the signal
+                again that ended it, and by default that would kill the process.
+        """
+        with ExitStack() as stack:
+            if threading.current_thread() is threading.main_thread():  # which has the signals
+                previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+                stack.callback(signal.signal, signal.SIGTERM, previous)
+            await super().run(log_level, run_extra_options)
 
     @asynccontextmanager
     async def start_lifespan_context(
