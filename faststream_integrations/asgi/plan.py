@@ -46,8 +46,9 @@ __all__ = ("Plan",)
 
 _numbers = count(1)
 
-# Names of the generated function that a parameter of the user's must not take.
+# Names in the generated function that a parameter of the user's must not take.
 _RESERVED = (
+    "callable", "type",
     "request", "environment", "scope", "context", "stack", "handler",
     "name", "value", "part", "_", "encoded", "query_string", "text", "cookies", "path_params",
     "body", "variables", "request_local", "logger_local", "request_token", "logger_token",
@@ -73,7 +74,7 @@ class Plan:
         SetupError: A parameter that nothing can fill.
     """
 
-    __slots__ = ("_call", "_validators", "run", "source")
+    __slots__ = ("_validators", "run", "source")
 
     def __init__(
         self, call: Call, serializer: SerializerProto | None, *, sync_to_thread: bool = True
@@ -87,7 +88,6 @@ class Plan:
         if call.is_generator:
             msg = f"{call.name} is a generator; a handler returns its response."
             raise SetupError(msg)
-        self._call = call
         self._validators = {
             field: make_validator(
                 field.annotation, serializer, f"The parameter {field.name!r} of {call.name}"

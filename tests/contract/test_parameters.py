@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Annotated, Any, Literal
 
 import pytest
+from faststream import Depends
 from faststream.asgi import Header as UpstreamHeader
 from faststream.asgi import Query as UpstreamQuery
 from pydantic import BaseModel, Field
@@ -221,14 +222,16 @@ async def test_parameters_may_have_the_names_that_the_compiler_uses(host, broker
         context: Annotated[int, Query()],
         request: Annotated[int, Query()],
         handler: Annotated[int, Query()],
+        type: Annotated[int, Depends(lambda: 6)],
+        callable: Annotated[int, Query()] = 8,
         EMPTY: Annotated[int, Query()] = 9,
     ):
-        return JSONResponse([name, value, context, request, handler, EMPTY])
+        return JSONResponse([name, value, context, request, handler, type, callable, EMPTY])
 
     answer = await answer_of(
         host, broker, handler, "/it?name=1&context=3&request=4&handler=5", headers={"value": "2"}
     )
-    assert answer == [1, 2, 3, 4, 5, 9]
+    assert answer == [1, 2, 3, 4, 5, 6, 8, 9]
 
 
 async def test_sync_handler_gets_the_same_values(host, broker):
