@@ -25,7 +25,7 @@ from faststream_integrations._faststream import (
 )
 from faststream_integrations.asgi.handlers import HttpHandler
 from faststream_integrations.asgi.response import JSONResponse
-from faststream_integrations.asgi.routing import Router
+from faststream_integrations.asgi.routing import Router, check_path_parameters
 from faststream_integrations.asyncapi import AsyncAPIRoute
 from faststream_integrations.environment import STATE_KEY, AnyBroker, Environment
 from faststream_integrations.lifespan import running
@@ -153,7 +153,8 @@ class AsgiFastStream(UpstreamAsgiFastStream):
         """
         if isinstance(route, UpstreamHttpHandler):
             handler = HttpHandler.adopt(route)
-            self._router.add(path, handler.bind(self._environment))
+            check_path_parameters(path, handler)
+            self._router.add(path, handler.methods, handler.bind(self._environment))
             self.schema.add_http_route(path, handler)
         else:
             self._router.mount(path, route)

@@ -222,6 +222,9 @@ class Endpoint:
             response = SERVER_ERROR
         await response(scope, receive, without_body(send) if scope["method"] == "HEAD" else send)
 
+    def __repr__(self) -> str:
+        return repr(self.handler)
+
     def _log_exception(self, request: AsgiRequest) -> None:
         if (logger := self.environment.logger) is not None:
             message = f"{request.method} {request.path!r} failed in {self.handler.call.name}"

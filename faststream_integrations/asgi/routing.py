@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from faststream.exceptions import SetupError
 
 from faststream_integrations.asgi.handlers import (
     NOT_FOUND,
-    Endpoint,
+    HttpHandler,
     method_not_allowed,
     refuse,
 )
 from faststream_integrations.types import ASGIApp, Scope
 
-__all__ = ("Router", "path_parameters")
+__all__ = ("Router", "check_path_parameters", "path_parameters")
 
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
 
@@ -47,25 +48,41 @@ def path_parameters(path: str) -> list[str]:
     return names
 
 
+def check_path_parameters(path: str, handler: HttpHandler) -> None:
+    """Refuse a path without the parameters that a handler reads.
+
+    Raises:
+        SetupError: The path lacks a parameter, or is malformed.
+    """
+    parameters = path_parameters(path)
+    for field in handler.call.fields():
+        if field.source == "path" and field.required and field.alias not in parameters:
+            msg = (
+                f"{handler!r} reads the path parameter {field.alias!r}, which the path {path!r} "
+                "does not have."
+            )
+            raise SetupError(msg)
+
+
 class Route:
-    """The handlers at one path, each for its methods."""
+    """What answers at one path, by method."""
 
     __slots__ = ("endpoints", "parameters", "path")
 
     def __init__(self, path: str, parameters: list[str]) -> None:
         self.path = path
         self.parameters = parameters
-        self.endpoints: dict[str, Endpoint] = {}
+        self.endpoints: dict[str, ASGIApp] = {}
 
-    def add(self, endpoint: Endpoint) -> None:
-        for method in endpoint.handler.methods:
+    def add(self, methods: Iterable[str], app: ASGIApp) -> None:
+        for method in methods:
             if method in self.endpoints:
                 msg = (
-                    f"{method} {self.path} is answered by {self.endpoints[method].handler!r}; "
-                    f"{endpoint.handler!r} would never be called."
+                    f"{method} {self.path} is answered by {self.endpoints[method]!r}; "
+                    f"{app!r} would never be called."
                 )
                 raise SetupError(msg)
-        self.endpoints.update(dict.fromkeys(endpoint.handler.methods, endpoint))
+            self.endpoints[method] = app
 
     def find(self, scope: Scope) -> ASGIApp:
         """Return the handler of the request's method, or what refuses the request."""
@@ -99,25 +116,17 @@ class Router:
         self._root = Node()
         self._mounts: list[tuple[str, ASGIApp]] = []
 
-    def add(self, path: str, endpoint: Endpoint) -> None:
-        """Let a handler answer at a path.
+    def add(self, path: str, methods: Iterable[str], app: ASGIApp) -> None:
+        """Let an ASGI application answer at a path, exactly.
 
         Raises:
-            SetupError: The path is malformed, lacks a parameter that the handler reads, or is
-                answered by another handler.
+            SetupError: The path is malformed, or one of the methods is answered there already.
         """
         parameters = path_parameters(path)
-        for field in endpoint.handler.call.fields():
-            if field.source == "path" and field.required and field.alias not in parameters:
-                msg = (
-                    f"{endpoint.handler!r} reads the path parameter {field.alias!r}, which "
-                    f"the path {path!r} does not have."
-                )
-                raise SetupError(msg)
         path = path.rstrip("/")
         if not parameters:
             route = self._static.get(path) or Route(path or "/", parameters)
-            route.add(endpoint)
+            route.add(methods, app)
             self._static[path] = self._static[path + "/"] = route
             return
         node = self._root
@@ -132,7 +141,7 @@ class Router:
         elif node.route.parameters != parameters:
             msg = f"The paths {node.route.path!r} and {path!r} name one parameter differently."
             raise SetupError(msg)
-        node.route.add(endpoint)
+        node.route.add(methods, app)
 
     def mount(self, path: str, app: ASGIApp) -> None:
         """Hand everything at a prefix and below it to an ASGI application.
