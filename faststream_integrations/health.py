@@ -70,6 +70,10 @@ def make_ping_asgi(
         description=description or "Whether the message brokers answer a ping.",
         tags=tags,
         unique_id=unique_id,
+        responses={
+            204: {"description": "Every broker answers."},
+            500: {"description": "A broker does not answer."},
+        },
     )
 
 

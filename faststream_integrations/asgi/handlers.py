@@ -8,6 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, overload
 from weakref import WeakKeyDictionary
 
+from typing_extensions import TypedDict
+
 from faststream_integrations._faststream import (
     FastDependsConfig,
     UpstreamHttpHandler,
@@ -25,9 +27,34 @@ if TYPE_CHECKING:
     from faststream.specification.schema import Tag, TagDict
     from faststream.types import LoggerProto
 
-__all__ = ("Endpoint", "HttpHandler", "delete", "get", "patch", "post", "put")
+__all__ = (
+    "Endpoint",
+    "HttpHandler",
+    "ResponseDoc",
+    "Responses",
+    "delete",
+    "get",
+    "patch",
+    "post",
+    "put",
+)
 
 Tags = Sequence["Tag | TagDict | dict[str, Any]"]
+
+
+class ResponseDoc(TypedDict, total=False):
+    """What the host's OpenAPI document says of a response.
+
+    Attributes:
+        description: When it is given.
+        model: The type of its JSON body.
+    """
+
+    description: str
+    model: Any
+
+
+Responses = Mapping[int, ResponseDoc]
 
 SERVER_ERROR = error_response(500, "Internal Server Error")
 NOT_FOUND = error_response(404, "Not Found")
@@ -50,6 +77,7 @@ class HttpHandler(UpstreamHttpHandler):
         methods: The HTTP methods. HEAD comes with GET (RFC 9110, section 9.3.2).
         tags: For the documents.
         unique_id: The operation id in the documents.
+        responses: What it answers, for the host's OpenAPI document: `ResponseDoc` by status.
         sync_to_thread: Whether `def` functions (the handler's and its dependencies') run in a
             worker thread. Switch it off only where none of them blocks.
         request_max_body_size: How many bytes of body are read at most; `None` for no limit.
@@ -68,6 +96,7 @@ class HttpHandler(UpstreamHttpHandler):
         tags: Tags | None = None,
         unique_id: str | None = None,
         fd_config: FastDependsConfig | None = None,
+        responses: Responses | None = None,
         sync_to_thread: bool = True,
         request_max_body_size: int | None = DEFAULT_MAX_BODY_SIZE,
     ) -> None:
@@ -80,6 +109,7 @@ class HttpHandler(UpstreamHttpHandler):
             unique_id=unique_id,
             fd_config=fd_config,
         )
+        self.responses: Responses = responses or {}
         self.sync_to_thread = sync_to_thread
         self.request_max_body_size = request_max_body_size
         self._call = read_call(func)
@@ -331,6 +361,7 @@ class MethodDecorator:
         description: str | None = None,
         tags: Tags | None = None,
         unique_id: str | None = None,
+        responses: Responses | None = None,
         sync_to_thread: bool = True,
         request_max_body_size: int | None = DEFAULT_MAX_BODY_SIZE,
     ) -> Callable[[Callable[..., Any]], HttpHandler]: ...
