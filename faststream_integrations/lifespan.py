@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+import asyncio
+from asyncio import AbstractEventLoop
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 import anyio
 
@@ -107,7 +115,7 @@ async def running(
 
     What is opened first is closed last, and whatever fails, the rest is still closed: the lifespan
     of the application, ``on_startup`` with ``after_shutdown``, the brokers, ``after_startup`` with
-    ``on_shutdown``.
+    ``on_shutdown``. What runs already, in an outer block, goes on until the last block is left.
 
     Args:
         brokers_or_app: Brokers or applications.
@@ -118,9 +126,10 @@ async def running(
     Raises:
         BrokerUnavailable: A broker did not start in time.
     """
-    hooks = [hooks_of(target) for target in brokers_or_app if isinstance(target, Application)]
     options = options or {}
     async with AsyncExitStack() as stack:
+        apps = [target for target in brokers_or_app if isinstance(target, Application)]
+        hooks = [hooks_of(app) for app in apps if stack.enter_context(_use(app)).is_first]
         for each in hooks:
             await stack.enter_async_context(each.lifespan(**options))
         for each in hooks:
@@ -147,12 +156,49 @@ async def _start(stack: AsyncExitStack, brokers: list[AnyBroker], seconds: float
     try:
         with anyio.fail_after(seconds):
             for broker in brokers:
+                use = stack.enter_context(_use(broker))
                 # One that fails to start has connections to close all the same.
-                stack.push_async_callback(broker.stop)
-                await broker.start()
+                stack.push_async_callback(_stop, broker, use)
+                if use.is_first:
+                    await broker.start()
     except TimeoutError as error:
         msg = f"{describe(broker)} did not start within {seconds:g} seconds."
         raise BrokerUnavailable(msg) from error
+
+
+class _Use:
+    """One of the blocks that run a broker or an application now."""
+
+    def __init__(self, uses: list[_Use]) -> None:
+        self._uses = uses
+        self.is_first = not uses
+
+    @property
+    def is_last(self) -> bool:
+        return self._uses == [self]
+
+
+_uses: WeakKeyDictionary[BrokerOrApp, tuple[AbstractEventLoop, list[_Use]]] = WeakKeyDictionary()
+
+
+@contextmanager
+def _use(target: BrokerOrApp) -> Iterator[_Use]:
+    # What ran in another event loop ended with it, whether or not it was stopped.
+    loop = asyncio.get_running_loop()
+    known = _uses.get(target)
+    uses = known[1] if known is not None and known[0] is loop else []
+    _uses[target] = (loop, uses)
+    use = _Use(uses)
+    uses.append(use)
+    try:
+        yield use
+    finally:
+        uses.remove(use)
+
+
+async def _stop(broker: AnyBroker, use: _Use) -> None:
+    if use.is_last:
+        await broker.stop()
 
 
 def describe(broker: AnyBroker | None) -> str:
