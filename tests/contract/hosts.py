@@ -11,13 +11,16 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
+import fastapi
 import httpx
+from fastapi import APIRouter, FastAPI, Request
 from faststream import FastStream
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
 from faststream_integrations import AsgiFastStream, broker_lifespan
 from faststream_integrations.asgi import as_asgi
+from faststream_integrations.fastapi import FastStreamRouter
 from faststream_integrations.testing import asgi_client
 
 Routes = Sequence[tuple[str, Any]]
@@ -33,12 +36,16 @@ class Host:
         prefix: Where the routes are found in the application.
         propagates: Whether a user's exception leaves the application, for the host's own handlers
             (or the server) to see; otherwise the application makes a 500 of it.
+        invalid_json: The status for a body that is no JSON, where the host has one of its own.
+        adopts: Whether upstream's handlers become ours, instead of being called as they are.
     """
 
     name: str
     build: Callable[..., Any]
     prefix: str = ""
     propagates: bool = True
+    invalid_json: int = 400
+    adopts: bool = True
 
     def client(
         self, *brokers_or_app: Any, asgi_routes: Routes = (), in_memory: bool = True, **options: Any
@@ -74,8 +81,49 @@ def build_starlette(*brokers_or_app: Any, asgi_routes: Routes = (), **options: A
     )
 
 
+def build_fastapi(*brokers_or_app: Any, asgi_routes: Routes = (), **options: Any) -> FastAPI:
+    """Include the router."""
+    app = FastAPI()
+    app.include_router(FastStreamRouter(*brokers_or_app, asgi_routes=asgi_routes, **options))
+    return app
+
+
+def build_fastapi_nested(*brokers_or_app: Any, asgi_routes: Routes = (), **options: Any) -> FastAPI:
+    """Include the router by way of another one, with prefixes and a dependency at every level."""
+
+    async def dependency(request: Request) -> str:
+        return request.url.path
+
+    dependencies = [fastapi.Depends(dependency)]
+    router = FastStreamRouter(
+        *brokers_or_app,
+        asgi_routes=asgi_routes,
+        prefix="/c",
+        dependencies=dependencies,
+        **options,
+    )
+    outer = APIRouter(prefix="/b", dependencies=dependencies)
+    outer.include_router(router)
+    app = FastAPI(dependencies=dependencies)
+    app.include_router(outer, prefix="/a", dependencies=dependencies)
+    return app
+
+
+def build_fastapi_lifespan(
+    *brokers_or_app: Any, asgi_routes: Routes = (), **options: Any
+) -> FastAPI:
+    """Use the handlers as they are, without the router."""
+    app = FastAPI(lifespan=broker_lifespan(*brokers_or_app, **options))
+    for path, handler in asgi_routes:
+        app.add_route(path, handler)
+    return app
+
+
 HOSTS = (
     Host("asgi", build_asgi, propagates=False),
     Host("mounted", build_mounted, prefix="/mounted", propagates=False),
-    Host("starlette", build_starlette),
+    Host("starlette", build_starlette, adopts=False),
+    Host("fastapi", build_fastapi, invalid_json=422),
+    Host("fastapi-nested", build_fastapi_nested, prefix="/a/b/c", invalid_json=422),
+    Host("fastapi-lifespan", build_fastapi_lifespan, adopts=False),
 )

@@ -70,7 +70,7 @@ async def test_invalid_request_is_422_with_all_errors_at_once(host, broker):
     ) == ("int_parsing", "y")
 
 
-async def test_body_that_is_no_json_is_400(host, broker):
+async def test_body_that_is_no_json_is_refused(host, broker):
     @post
     async def handler(order: Annotated[Order, Body()]):
         raise AssertionError
@@ -79,7 +79,8 @@ async def test_body_that_is_no_json_is_400(host, broker):
         host, broker, handler, method="POST",
         content=b"{broken", headers={"content-type": "application/json"},
     )  # fmt: skip
-    assert response.status_code == 400
+    assert response.status_code == host.invalid_json
+    assert [error["type"] for error in response.json()["detail"]] == ["json_invalid"]
 
 
 async def test_missing_body_is_422(host, broker):

@@ -1,0 +1,54 @@
+"""What is private in FastAPI, or differs between its versions; everything else is public API.
+
+FastAPI 0.137 made routers live: until then `include_router` copied each route together with the
+dependencies of the `include_router` call, since then it refers to the router, and such a route
+knows those dependencies only while its request handler is built.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import fastapi.routing
+from fastapi import APIRouter, params
+from fastapi.routing import APIRoute
+
+__all__ = ("LIVE_ROUTERS", "EffectiveRoute", "effective_route", "endpoints_of")
+
+LIVE_ROUTERS = hasattr(APIRouter, "handle")
+"""Whether a request passes through the routers that are included, FastAPI 0.137 and later."""
+
+
+class EffectiveRoute(NamedTuple):
+    """A route as it is where its router is included."""
+
+    path: str
+    dependencies: list[params.Depends]
+    dependency_overrides_provider: Any
+
+
+def effective_route(route: APIRoute) -> EffectiveRoute | None:
+    """Describe a route while its request handler is built, `None` where FastAPI does not tell.
+
+    FastAPI tells in `fastapi.routing._effective_route_context_var` (0.137.0 - 0.165.0).
+    """
+    effective: Any = route
+    if LIVE_ROUTERS:
+        variable = getattr(fastapi.routing, "_effective_route_context_var", None)
+        if variable is None:
+            return None
+        context = variable.get()
+        if context is not None and context.original_route is route:
+            effective = context
+    return EffectiveRoute(
+        effective.path, effective.dependencies, effective.dependency_overrides_provider
+    )
+
+
+def endpoints_of(routes: Iterable[Any]) -> Iterator[Any]:
+    """Go through the endpoints of an application, of its routers and of what it mounts."""
+    for route in routes:
+        if hasattr(route, "endpoint"):
+            yield route.endpoint
+        # `fastapi.routing._IncludedRouter` (0.137.0 - 0.165.0) has its routes in this attribute.
+        router = getattr(route, "original_router", route)
+        yield from endpoints_of(getattr(router, "routes", None) or ())

@@ -1,0 +1,221 @@
+"""`Context`, `Depends` and `Logger`, for FastAPI's endpoints and for FastStream alike.
+
+Each marker is FastStream's and FastAPI's at once, so that one dependency serves path operations,
+websockets, handlers and subscribers. FastAPI reads the annotations in this module at run time, so
+it does not postpone them.
+"""
+
+import inspect
+import logging
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import faststream
+from fast_depends.dependencies import Dependant
+from fast_depends.library import CustomField
+from fastapi import params
+from faststream.exceptions import SetupError
+from starlette.requests import HTTPConnection
+
+from faststream_integrations._faststream import EMPTY, ContextMarker
+from faststream_integrations.asgi.params import source_of
+from faststream_integrations.asgi.plan import find_initial, missing_value
+from faststream_integrations.asgi.signature import name_of
+from faststream_integrations.environment import Environment, resolve
+
+__all__ = ("Context", "Depends", "Logger", "refuse_foreign_markers")
+
+
+class ContextDependency(ContextMarker, params.Depends):
+    """What `Context` returns: FastStream's marker, and the dependency that finds the value."""
+
+    _key: tuple[Any, ...]
+
+    def __init__(self, name: str, default: Any, initial: Callable[[], Any] | None) -> None:
+        ContextMarker.__init__(self, name, default=default, initial=initial)
+        # FastAPI's dataclass is frozen.
+        object.__setattr__(self, "dependency", self)
+        object.__setattr__(self, "_key", (name, id(default), initial))
+
+    async def __call__(self, connection: HTTPConnection) -> Any:
+        scope = connection.scope
+        environment = Environment.from_scope(scope) or _DETACHED
+        context = environment.context
+        key = self.name
+        if key == "request":
+            return connection
+        if key == "logger":
+            return environment.logger
+        value = resolve(context, key, EMPTY) if "." in key else context.get(key, EMPTY)
+        if value is EMPTY:
+            value = environment.find(key)
+        if value is not EMPTY:
+            return value
+        if self.default is not EMPTY:
+            return self.default
+        if self.initial is not None:
+            return find_initial(context, key, self.initial)
+        where = f"{scope.get('method', 'WEBSOCKET')} {scope['path']}"
+        raise missing_value(key, where, environment)
+
+    # By value: one value is found once in a request, and `dependency_overrides` finds its key.
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ContextDependency) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __repr__(self) -> str:
+        return f"Context({self.name!r})"
+
+
+class DependsDependency(Dependant, params.Depends):
+    """What `Depends` returns: FastStream's dependency and FastAPI's."""
+
+    def __init__(
+        self,
+        dependency: Callable[..., Any],
+        scope: Literal["function", "request"] | None,
+        **flags: bool,
+    ) -> None:
+        for name, value in {"dependency": dependency, "scope": scope, **flags}.items():
+            object.__setattr__(self, name, value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DependsDependency) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((self.dependency, self.use_cache, self.scope))
+
+
+_DETACHED = Environment.detached()
+
+
+def Context(  # noqa: N802
+    real_name: str,
+    *,
+    default: Any = EMPTY,
+    initial: Callable[[], Any] | None = None,
+) -> Any:
+    """Get a value of FastStream's context, in FastAPI's endpoints and dependencies.
+
+    ``broker: Annotated[NatsBroker, Context("broker")]`` works in path operations, websockets and
+    their dependencies, on the application, on any router and in mounted applications, under a
+    `FastStreamRouter` or `broker_lifespan`; and in FastStream's handlers and subscribers. It is
+    not in the OpenAPI document. ``app.dependency_overrides[Context("broker")] = ...`` replaces
+    the value in a test.
+
+    Args:
+        real_name: The name of the value; dots lead to attributes and items. ``broker``,
+            ``logger``, ``context`` and ``request`` (FastAPI's own) are always there.
+        default: What is given where the value does not exist.
+        initial: Makes the value where it does not exist, once; the context keeps it.
+
+    Raises:
+        ContextValueError: In a request, the value does not exist: a fault of the server's.
+    """
+    return ContextDependency(real_name, default, initial)
+
+
+def Depends(  # noqa: N802
+    dependency: Callable[..., Any],
+    *,
+    use_cache: bool = True,
+    cast: bool = True,
+    cast_result: bool = False,
+    scope: Literal["function", "request"] | None = None,
+) -> Any:
+    """Depend on the result of a call, in FastAPI's endpoints and in FastStream's functions.
+
+    FastAPI solves it in endpoints and FastDepends in handlers and subscribers, so that one
+    dependency serves both, as long as its own parameters are `Context`, `Depends` and `Logger`.
+
+    Args:
+        dependency: The function or class; `async`, sync, or a generator.
+        use_cache: Whether a request or message calls it once only.
+        cast: FastDepends: whether the result is validated against the annotation.
+        cast_result: FastDepends: whether it is validated against the return annotation.
+        scope: FastAPI: whether a generator closes with the endpoint ("function") or after the
+            response ("request", the default).
+    """
+    return DependsDependency(
+        dependency, scope, use_cache=use_cache, cast=cast, cast_result=cast_result
+    )
+
+
+Logger = Annotated[logging.Logger, Context("logger")]
+"""Annotation of a parameter that gets the logger of the FastStream application."""
+
+
+# FastAPI does not know FastStream's markers, and silently makes a query parameter of them.
+
+_OURS = "from faststream_integrations.fastapi import"
+
+
+def refuse_foreign_markers(endpoint: Callable[..., Any]) -> None:
+    """Refuse an endpoint that FastAPI would misunderstand, or one of its dependencies.
+
+    Raises:
+        SetupError: A marker of FastStream's is in a signature; the message says what to write.
+    """
+    _refuse(endpoint, set())
+
+
+def _refuse(function: Callable[..., Any], seen: set[int]) -> None:
+    if id(function) in seen or isinstance(function, ContextDependency):
+        return
+    seen.add(id(function))
+    for parameter in _parameters_of(function):
+        for marker in _markers_of(parameter):
+            if isinstance(marker, params.Depends):
+                if marker.dependency is not None:
+                    _refuse(marker.dependency, seen)
+            elif (advice := _advice_for(marker, parameter.name)) is not None:
+                msg = (
+                    f"The parameter {parameter.name!r} of {name_of(function)} is marked with "
+                    f"{_describe(marker)}, which FastAPI takes for a query parameter. {advice}"
+                )
+                raise SetupError(msg)
+
+
+def _parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    try:
+        signature = inspect.signature(function, eval_str=True)
+    except NameError:  # a name that exists for type checkers only
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # written in C, without a signature
+        return []
+    return list(signature.parameters.values())
+
+
+def _markers_of(parameter: inspect.Parameter) -> Iterator[Any]:
+    yield parameter.default
+    if get_origin(parameter.annotation) is Annotated:
+        yield from get_args(parameter.annotation)[1:]
+
+
+def _advice_for(marker: Any, parameter: str) -> str | None:
+    """Say what to write in place of a marker, `None` where it is none of FastStream's."""
+    if marker is Context or marker is faststream.Context:
+        return f"Write `Context({parameter!r})`, with `{_OURS} Context`."
+    if marker is Depends or marker is faststream.Depends or isinstance(marker, Dependant):
+        return f"Write `Depends(...)`, with `{_OURS} Depends`, or FastAPI's own."
+    if isinstance(marker, ContextMarker):
+        if (source := source_of(marker)) is not None:
+            return f"Write `{source.title()}()`, with `from fastapi import {source.title()}`."
+        if marker.name == "logger":
+            return f"Write `{parameter}: Logger`, with `{_OURS} Logger`."
+        if marker.prefix:
+            return "It reads a message, and a request is none."
+        name = marker.name or parameter
+        return f"Write `Context({name!r})`, with `{_OURS} Context`."
+    if isinstance(marker, CustomField):
+        return "Write a dependency: `Depends(...)`."
+    return None
+
+
+def _describe(marker: Any) -> str:
+    name = getattr(marker, "__name__", None) or type(marker).__name__
+    module = getattr(marker, "__module__", None) or type(marker).__module__
+    return f"{module.partition('.')[0]}'s {name}"
