@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, overload
 from weakref import WeakKeyDictionary
@@ -21,13 +21,14 @@ from faststream_integrations.asgi.request import DEFAULT_MAX_BODY_SIZE, AsgiRequ
 from faststream_integrations.asgi.response import AsgiResponse
 from faststream_integrations.asgi.signature import Call, read_call
 from faststream_integrations.environment import Environment
-from faststream_integrations.types import ASGIApp, Message, Receive, Scope, Send
+from faststream_integrations.types import Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from faststream.specification.schema import Tag, TagDict
     from faststream.types import LoggerProto
 
 __all__ = (
+    "BoundCall",
     "Endpoint",
     "HttpHandler",
     "ResponseDoc",
@@ -83,7 +84,7 @@ class HttpHandler(UpstreamHttpHandler):
         request_max_body_size: How many bytes of body are read at most; `None` for no limit.
 
     Raises:
-        SetupError: A parameter that nothing can fill.
+        SetupError: A parameter with several sources, or one that cannot be validated.
     """
 
     def __init__(
@@ -115,7 +116,7 @@ class HttpHandler(UpstreamHttpHandler):
         self._call = read_call(func)
         self._endpoints: WeakKeyDictionary[Environment, Endpoint] = WeakKeyDictionary()
         self._application: Environment | None = None
-        if not self._call.unresolved:
+        if not self._call.unresolved and not self._call.host_values():
             self.bind(_DETACHED)
 
     @classmethod
@@ -195,42 +196,106 @@ class HttpHandler(UpstreamHttpHandler):
         return f"<{'/'.join(self.methods)} handler {self.call.name}>"
 
 
-class Endpoint:
-    """A handler in one application: an ASGI application for requests that belong to it."""
+class BoundCall:
+    """A function in one application, compiled for what the application has.
+
+    Args:
+        call: The signature of the function.
+        environment: What the function finds around it.
+        sync_to_thread: Whether `def` functions run in a worker thread.
+        host_values: The names of the parameters that the host fills.
+        is_handler: Whether the function is a handler, which returns a response.
+    """
 
     __slots__ = (
+        "_host_values",
+        "_is_handler",
         "_overridden",
         "_run",
-        "allowed",
+        "_sync_to_thread",
+        "call",
         "environment",
-        "handler",
-        "max_body_size",
         "plan",
     )
 
-    def __init__(self, handler: HttpHandler, environment: Environment) -> None:
-        self.handler = handler
+    def __init__(
+        self,
+        call: Call,
+        environment: Environment,
+        *,
+        sync_to_thread: bool,
+        host_values: Collection[str] = (),
+        is_handler: bool = True,
+    ) -> None:
+        self.call = call
         self.environment = environment
-        self.max_body_size = handler.request_max_body_size
-        self.plan = Plan(
-            handler.call, environment.serializer, sync_to_thread=handler.sync_to_thread
-        )
+        self._sync_to_thread = sync_to_thread
+        self._host_values = host_values
+        self._is_handler = is_handler
+        self.plan = self._compile(call)
         self._run = self.plan.run
         self._overridden: dict[Any, Plan] = {}
 
-    def handle(self, request: AsgiRequest) -> Awaitable[ASGIApp]:
-        """Run the handler; what is returned gives its response when awaited.
+    def handle(
+        self, request: AsgiRequest, host_values: Mapping[str, Any] | None = None
+    ) -> Awaitable[Any]:
+        """Run the function; what is returned gives its result when awaited.
+
+        Args:
+            request: The request.
+            host_values: The values of the parameters that the host fills.
 
         Raises:
             RequestError: The client has to change the request.
             ClientDisconnect: The client went away while its body was read.
             ContextValueError: A context value does not exist.
-            TypeError: The handler returned something that is no ASGI application.
+            TypeError: A handler returned something that is no ASGI application.
         """
         environment = self.environment
         overrides = environment.provider.overrides
         run = self._with_overrides(overrides).run if overrides else self._run
-        return run(request, environment)
+        return run(request, environment, host_values)
+
+    def _compile(self, call: Call) -> Plan:
+        return Plan(
+            call,
+            self.environment.serializer,
+            sync_to_thread=self._sync_to_thread,
+            host_values=self._host_values,
+            is_handler=self._is_handler,
+        )
+
+    def _with_overrides(self, overrides: Mapping[Any, Any]) -> Plan:
+        """Compile the function with the dependencies that a `Provider` overrides now."""
+        key = tuple((original, model.call) for original, model in overrides.items())
+        plan = self._overridden.get(key)
+        if plan is None:
+            replaced = dict(key)
+            call = read_call(
+                self.call.function,
+                resolve=lambda function: replaced.get(function, function),
+                gives_scope=self._is_handler,
+            )
+            plan = self._overridden[key] = self._compile(call)
+        return plan
+
+
+class Endpoint(BoundCall):
+    """A handler in one application: an ASGI application for requests that belong to it."""
+
+    __slots__ = ("handler", "max_body_size")
+
+    def __init__(
+        self, handler: HttpHandler, environment: Environment, host_values: Collection[str] = ()
+    ) -> None:
+        super().__init__(
+            handler.call,
+            environment,
+            sync_to_thread=handler.sync_to_thread,
+            host_values=host_values,
+        )
+        self.handler = handler
+        self.max_body_size = handler.request_max_body_size
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request of a method that the handler has.
@@ -259,22 +324,6 @@ class Endpoint:
         if (logger := self.environment.logger) is not None:
             message = f"{request.method} {request.path!r} failed in {self.handler.call.name}"
             logger.log(logging.ERROR, message, exc_info=True)
-
-    def _with_overrides(self, overrides: Mapping[Any, Any]) -> Plan:
-        """Compile the handler with the dependencies that a `Provider` overrides now."""
-        key = tuple((original, model.call) for original, model in overrides.items())
-        plan = self._overridden.get(key)
-        if plan is None:
-            replaced = dict(key)
-            call = read_call(
-                self.handler.call.function,
-                resolve=lambda function: replaced.get(function, function),
-            )
-            plan = Plan(
-                call, self.environment.serializer, sync_to_thread=self.handler.sync_to_thread
-            )
-            self._overridden[key] = plan
-        return plan
 
 
 def with_head(methods: Sequence[str]) -> tuple[str, ...]:

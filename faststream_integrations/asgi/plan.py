@@ -10,7 +10,7 @@ the source is registered in `linecache`, so that tracebacks and debuggers show i
 from __future__ import annotations
 
 import linecache
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from contextlib import contextmanager as sync_contextmanager
 from functools import partial
@@ -37,6 +37,7 @@ from faststream_integrations.asgi.signature import (
     CustomValue,
     Dependency,
     Field,
+    HostValue,
     ScopeValue,
 )
 from faststream_integrations.asgi.validation import Validator, make_validator
@@ -44,12 +45,14 @@ from faststream_integrations.environment import Environment, resolve
 
 __all__ = ("Plan",)
 
+Run = Callable[..., Awaitable[Any]]
+
 _numbers = count(1)
 
 # Names in the generated function that a parameter of the user's must not take.
 _RESERVED = (
     "callable", "type",
-    "request", "environment", "scope", "context", "stack", "handler",
+    "request", "environment", "host_values", "scope", "context", "stack", "handler",
     "name", "value", "part", "_", "encoded", "query_string", "text", "cookies", "path_params",
     "body", "variables", "request_local", "logger_local", "request_token", "logger_token",
     "response",
@@ -63,12 +66,14 @@ class Plan:
         call: The handler's signature.
         serializer: What validates; `None` switches validation off.
         sync_to_thread: Whether `def` functions run in a worker thread.
+        host_values: The names of the parameters that the host fills.
+        is_handler: Whether what the function returns has to be a response.
 
     Attributes:
         source: The generated Python source.
-        run: ``await run(request, environment)`` returns what the handler returns. It raises
-            `RequestError` where the client has to change the request (`InvalidRequest` with every
-            error of it), `ContextValueError`, or what the handler or a dependency raises.
+        run: ``await run(request, environment, host_values)`` returns what the handler returns. It
+            raises `RequestError` where the client has to change the request (`InvalidRequest` with
+            every error of it), `ContextValueError`, or what the handler or a dependency raises.
 
     Raises:
         SetupError: A parameter that nothing can fill.
@@ -77,7 +82,13 @@ class Plan:
     __slots__ = ("_validators", "run", "source")
 
     def __init__(
-        self, call: Call, serializer: SerializerProto | None, *, sync_to_thread: bool = True
+        self,
+        call: Call,
+        serializer: SerializerProto | None,
+        *,
+        sync_to_thread: bool = True,
+        host_values: Collection[str] = (),
+        is_handler: bool = True,
     ) -> None:
         if call.unresolved:
             msg = (
@@ -88,13 +99,29 @@ class Plan:
         if call.is_generator:
             msg = f"{call.name} is a generator; a handler returns its response."
             raise SetupError(msg)
+        for owner, value in call.host_values():
+            if value.default is EMPTY and value.name not in host_values:
+                msg = (
+                    f"The parameter {value.name!r} of {owner.name} cannot be filled: only a first "
+                    "parameter without a type, or with that of a mapping, gets the ASGI scope. "
+                    f"Write `{value.name}: Annotated[..., Query()]`, or Header(), Path(), "
+                    "Cookie(), Body(), Context() or Depends(...)."
+                )
+                raise SetupError(msg)
         self._validators = {
             field: make_validator(
                 field.annotation, serializer, f"The parameter {field.name!r} of {call.name}"
             )
             for field in call.fields()
         }
-        writer = _Writer(call, self._validators, serializer, sync_to_thread=sync_to_thread)
+        writer = _Writer(
+            call,
+            self._validators,
+            serializer,
+            sync_to_thread=sync_to_thread,
+            host_values=host_values,
+            is_handler=is_handler,
+        )
         writer.names["invalid"] = self._invalid
         self.source, self.run = writer.define()
 
@@ -170,11 +197,15 @@ class _Writer:
         serializer: SerializerProto | None,
         *,
         sync_to_thread: bool,
+        host_values: Collection[str],
+        is_handler: bool,
     ) -> None:
         self.call = call
         self.validators = validators
         self.serializer = serializer
         self.sync_to_thread = sync_to_thread
+        self.host_values = host_values
+        self.is_handler = is_handler
         self.names: dict[str, Any] = {
             "AsyncExitStack": AsyncExitStack,
             "EMPTY": EMPTY,
@@ -219,7 +250,7 @@ class _Writer:
 
     # The parts of the function
 
-    def define(self) -> tuple[str, Callable[[AsgiRequest, Environment], Awaitable[Any]]]:
+    def define(self) -> tuple[str, Run]:
         """Write the function, compile it, and show it to tracebacks and debuggers."""
         self.write_headers()
         self.write_query()
@@ -237,7 +268,7 @@ class _Writer:
         body = "\n".join(self.lines)
         source = "\n".join(
             [
-                "async def plan(request, environment):",
+                "async def plan(request, environment, host_values=None):",
                 *(["    scope = request.scope"] if "scope" in body else []),
                 "    context = environment.context",
                 "    variables = environment.locals",
@@ -250,8 +281,11 @@ class _Writer:
                 "    finally:",
                 "        logger_local.reset(logger_token)",
                 "        request_local.reset(request_token)",
-                "    if not callable(response):",
-                "        raise not_a_response(response)",
+                *(
+                    ["    if not callable(response):", "        raise not_a_response(response)"]
+                    if self.is_handler
+                    else []
+                ),
                 "    return response",
                 "",
             ]
@@ -337,12 +371,15 @@ class _Writer:
                 values[argument] = self.write_custom_value(argument)
             elif isinstance(argument, ScopeValue):
                 values[argument] = "scope"
+            elif isinstance(argument, HostValue) and argument.name in self.host_values:
+                values[argument] = f"host_values[{argument.name!r}]"
 
         function = self.constant(name, call.function) if name != "handler" else name
         self.names[function] = call.function
         arguments = ", ".join(
             f"{argument.name}={values[argument]}" if argument.by_keyword else values[argument]
             for argument in call.arguments
+            if argument in values
         )
         if call.is_generator:
             self.names[function] = self.as_context_manager(call)

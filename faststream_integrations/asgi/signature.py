@@ -30,6 +30,7 @@ __all__ = (
     "CustomValue",
     "Dependency",
     "Field",
+    "HostValue",
     "ScopeValue",
     "read_call",
 )
@@ -93,6 +94,16 @@ class ScopeValue:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class HostValue:
+    """A value for a parameter that says nothing of itself, which a host's own injection finds."""
+
+    name: str
+    by_keyword: bool
+    annotation: Any
+    default: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Dependency:
     """The result of another call."""
 
@@ -105,7 +116,7 @@ class Dependency:
     cast_result: bool
 
 
-Argument = Field | ContextValue | CustomValue | ScopeValue | Dependency
+Argument = Field | ContextValue | CustomValue | ScopeValue | HostValue | Dependency
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,6 +154,10 @@ class Call:
         """What is read from the request, by this call and its dependencies, each once."""
         return list(dict.fromkeys(a for _, a in self.walk() if isinstance(a, Field)))
 
+    def host_values(self) -> list[tuple[Call, HostValue]]:
+        """What is left to a host's injection, by this call and its dependencies."""
+        return [(call, a) for call, a in self.walk() if isinstance(a, HostValue)]
+
 
 def name_of(function: Callable[..., Any]) -> str:
     """Name a function as a log line should: with its module."""
@@ -155,6 +170,7 @@ def read_call(
     function: Callable[..., Any],
     *,
     resolve: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda function: function,
+    gives_scope: bool = True,
 ) -> Call:
     """Read the signature of a handler, and of all that it depends on.
 
@@ -163,16 +179,18 @@ def read_call(
     Args:
         function: The handler.
         resolve: Replaces a dependency, for the overrides of a `Provider`.
+        gives_scope: Whether the first parameter that says nothing of itself gets the ASGI scope.
 
     Raises:
-        SetupError: A parameter that nothing can fill, or a dependency that depends on itself.
+        SetupError: A dependency that depends on itself, or a parameter with several sources.
     """
-    return _read_call(function, resolve, {})
+    return _read_call(function, resolve, gives_scope, {})
 
 
 def _read_call(
     function: Callable[..., Any],
     resolve: Callable[[Callable[..., Any]], Callable[..., Any]],
+    gives_scope: bool,
     known: dict[Callable[..., Any], Call | None],
 ) -> Call:
     # `@inject` of fast_depends wraps the function; the plan does what the wrapper would do.
@@ -187,7 +205,7 @@ def _read_call(
     signature, returns = get_typed_signature(function)
     arguments: list[Argument] = []
     unresolved: list[str] = []
-    scope_is_given = False
+    gives_scope_here = gives_scope
     skipped = False
     for parameter in signature.parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
@@ -199,7 +217,7 @@ def _read_call(
         by_keyword = skipped or parameter.kind is parameter.KEYWORD_ONLY
 
         if isinstance(marker, Dependant):
-            dependency = _read_call(resolve(marker.dependency), resolve, known)
+            dependency = _read_call(resolve(marker.dependency), resolve, gives_scope, known)
             unresolved += dependency.unresolved
             arguments.append(
                 Dependency(
@@ -219,23 +237,34 @@ def _read_call(
         elif isinstance(marker, CustomField):
             field = copy(marker).set_param_name(parameter.name)
             arguments.append(CustomValue(parameter.name, by_keyword, field))
-        elif not scope_is_given and (default is EMPTY or parameter.name == "scope"):
-            scope_is_given = True
+        elif gives_scope_here and _takes_scope(parameter.name, annotation, default):
+            gives_scope_here = False
             arguments.append(ScopeValue(parameter.name, by_keyword))
         elif default is EMPTY:
-            msg = (
-                f"{where} cannot be filled: only the first parameter gets the ASGI scope. Write "
-                f"`{parameter.name}: Annotated[..., Query()]`, or Header(), Path(), Cookie(), "
-                "Body(), Context() or Depends(...)."
-            )
-            raise SetupError(msg)
+            arguments.append(HostValue(parameter.name, by_keyword, annotation, default))
         elif parameter.kind is parameter.POSITIONAL_ONLY:
             break  # Its default stays in force, and so do those of all that follow it.
         else:
             skipped = True
+            arguments.append(HostValue(parameter.name, True, annotation, default))
 
     call = known[function] = Call(function, tuple(arguments), returns, tuple(unresolved))
     return call
+
+
+def _takes_scope(name: str, annotation: Any, default: Any) -> bool:
+    """Tell whether a parameter without a marker is for the ASGI scope, and not for the host."""
+    return name == "scope" or (default is EMPTY and (annotation is Any or _is_mapping(annotation)))
+
+
+def _is_mapping(annotation: Any) -> bool:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _is_mapping(get_args(annotation)[0])
+    if origin in (Union, UnionType):
+        return any(_is_mapping(argument) for argument in get_args(annotation))
+    kind = origin or annotation
+    return kind is object or (isinstance(kind, type) and issubclass(kind, abc.Mapping))
 
 
 def _split(parameter: inspect.Parameter, where: str) -> tuple[Any, Any, Any]:

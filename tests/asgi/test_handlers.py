@@ -1,7 +1,8 @@
 """Handlers by themselves: what is refused at registration, what was compiled, where they work."""
 
 import linecache
-from typing import Annotated
+from decimal import Decimal
+from typing import Annotated, Any
 
 import pytest
 from fast_depends.library import CustomField
@@ -11,11 +12,13 @@ from faststream.asgi import AsgiFastStream as UpstreamAsgiFastStream
 from faststream.asgi import HttpHandler as UpstreamHttpHandler
 from faststream.exceptions import SetupError
 from faststream.nats import NatsBroker
+from litestar.types import HTTPScope
 from pydantic import Field
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
 from faststream_integrations.asgi import (
+    AsgiFastStream,
     AsgiResponse,
     Body,
     HttpHandler,
@@ -27,6 +30,7 @@ from faststream_integrations.asgi import (
     post,
 )
 from faststream_integrations.testing import asgi_client
+from faststream_integrations.types import Scope
 
 
 def test_decorators_make_handlers_of_upstreams_class():
@@ -52,11 +56,32 @@ def test_docstring_is_the_description():
     assert handler.description == "What it does."
 
 
-def test_parameter_that_nothing_fills_is_refused():
-    with pytest.raises(SetupError, match="'second' of .*handler cannot be filled"):
+def test_parameter_that_nothing_fills_is_refused_where_the_handler_is_registered():
+    @get
+    async def handler(scope, second): ...
 
-        @get
-        async def handler(scope, second): ...
+    with pytest.raises(SetupError, match="'second' of .*handler cannot be filled"):
+        AsgiFastStream(asgi_routes=[("/it", handler)])
+
+
+def test_first_parameter_of_another_type_than_a_mapping_is_not_the_scope():
+    @get
+    async def handler(database: Decimal): ...
+
+    with pytest.raises(SetupError, match="'database' of .*handler cannot be filled"):
+        AsgiFastStream(asgi_routes=[("/it", handler)])
+
+
+@pytest.mark.parametrize(
+    "annotation", [Any, object, dict, dict[str, Any], Scope, Scope | None, HTTPScope]
+)
+async def test_first_parameter_with_the_type_of_a_scope_is_the_scope(annotation):
+    @get
+    async def handler(connection: annotation):
+        return JSONResponse(connection["type"])
+
+    async with asgi_client(handler) as client:
+        assert (await client.get("/")).json() == "http"
 
 
 def test_parameter_with_two_sources_is_refused():
@@ -102,7 +127,7 @@ def test_annotations_may_name_what_the_module_defines_later():
     namespace = {}
     source = """
 from __future__ import annotations
-from typing import Annotated
+from typing import Annotated, Any
 from faststream_integrations.asgi import get, Body, JSONResponse
 
 @get
