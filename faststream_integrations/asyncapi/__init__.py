@@ -1,21 +1,5 @@
-"""The AsyncAPI docs page."""
+"""The AsyncAPI docs page: offline, escaped, below any prefix of any ASGI framework."""
 
-from __future__ import annotations
+from faststream_integrations.asyncapi.app import make_asyncapi_asgi
 
-from typing import Any
-
-from faststream.asgi import AsyncAPIRoute
-from faststream.asgi import make_asyncapi_asgi as make_upstream_page
-
-from faststream_integrations.asgi.handlers import HttpHandler
-
-__all__ = ("AsyncAPIRoute", "make_asyncapi_asgi")
-
-
-def make_asyncapi_asgi(
-    specification: Any, *, try_it_out: bool = False, **options: Any
-) -> HttpHandler:
-    """Make the handler of the AsyncAPI page."""
-    if not try_it_out:
-        options["try_it_out_path"] = None
-    return HttpHandler.adopt(make_upstream_page(specification, **options))
+__all__ = ("make_asyncapi_asgi",)

@@ -1,0 +1,177 @@
+"""The page, its document, its files and Try It Out as one ASGI application."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from faststream.specification.base import SpecificationFactory
+from typing_extensions import Unpack
+
+from faststream_integrations.asyncapi.assets import Assets, bundled_assets
+from faststream_integrations.asyncapi.document import Document, DocumentError
+from faststream_integrations.asyncapi.page import Page, PageLinks, PageOptions, page_base
+from faststream_integrations.asyncapi.response import (
+    Representation,
+    answer_other_than_http,
+    send_method_not_allowed,
+    send_text,
+)
+from faststream_integrations.types import ASGIApp, Receive, Scope, Send
+
+__all__ = ("AsyncAPIApp", "make_asyncapi_asgi")
+
+_PAGES_KEPT = 16
+
+
+class AsyncAPIApp:
+    """Serves the docs page of a specification below the path it is mounted at.
+
+    Each of `page`, `json`, `yaml` and `try_it_out` is an ASGI application as well, for a host that
+    registers routes of its own; `assets` has the files.
+
+    Args:
+        specification: FastStream's factory, such as `AsyncAPI(broker)`.
+        options: What the page shows.
+        links: Where the page finds the rest, relative to the folder of its files.
+        try_it_out: Answers `POST {links.try_it_out}`; None for no such endpoint.
+        real_broker: Offer to publish to the real broker.
+
+    Raises:
+        AssetsMissingError: The package was installed without the page's files.
+        TypeError: There is no such option.
+        ValueError: An address in the options cannot be used.
+    """
+
+    def __init__(
+        self,
+        specification: SpecificationFactory,
+        options: PageOptions,
+        links: PageLinks,
+        *,
+        try_it_out: ASGIApp | None = None,
+        real_broker: bool = False,
+    ) -> None:
+        self.assets: Assets = bundled_assets()
+        self.try_it_out = try_it_out
+        self._document = Document(specification)
+        self._links = links
+        self._page = Page(options, links, self.assets, real_broker=real_broker)
+        self._pages: dict[tuple[str, str], Representation] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request below the mount point; close websockets, answer lifespan events."""
+        if await answer_other_than_http(scope, receive, send):
+            return
+        endpoint = self._find(scope)
+        if endpoint is None:
+            await send_text(send, 404, "Not found.")
+        else:
+            await endpoint(scope, receive, send)
+
+    async def page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the page, whatever the path."""
+        key = (page_base(scope), self._document.title)
+        page = self._pages.get(key)
+        if page is None:
+            if len(self._pages) >= _PAGES_KEPT:
+                self._pages.clear()
+            page = self._pages[key] = self._page.render(*key)
+        await page(scope, receive, send)
+
+    async def json(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the document as JSON, whatever the path."""
+        await self._answer("json", scope, receive, send)
+
+    async def yaml(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the document as YAML, whatever the path."""
+        await self._answer("yaml", scope, receive, send)
+
+    async def _answer(self, form: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if await answer_other_than_http(scope, receive, send):
+            return
+        if scope["method"] not in {"GET", "HEAD"}:
+            await send_method_not_allowed(send, "GET, HEAD")
+            return
+        try:
+            answer = self._document.json() if form == "json" else self._document.yaml()
+        except DocumentError as error:
+            await send_text(send, 500, str(error))
+            return
+        await answer(scope, receive, send)
+
+    def _find(self, scope: Scope) -> ASGIApp | None:
+        path: str = scope["path"]
+        root: str = scope.get("root_path", "").rstrip("/")
+        # `root_path` is part of `path` (ASGI), but some frameworks shorten `path` in a mount.
+        is_below_root = bool(root) and (path == root or path.startswith(f"{root}/"))
+        rest = path[len(root) :] if is_below_root else path
+        if rest in {"", "/"}:
+            return self.page
+        if rest.endswith(f"/{self._links.document}"):
+            return self.json
+        if rest.endswith(f"/{self._links.yaml}"):
+            return self.yaml
+        if self.try_it_out is not None and rest.endswith(f"/{self._links.try_it_out}"):
+            return self.try_it_out
+        folder, _, name = rest.rpartition("/")
+        if folder.endswith("/static"):
+            return self.assets.find(name)
+        # A dispatcher that leaves both paths as they were has not said where it mounted this.
+        return None if is_below_root or "." in name else self.page
+
+
+def make_asyncapi_asgi(
+    schema: SpecificationFactory,
+    description: str | None = None,
+    tags: Sequence[Any] | None = None,
+    unique_id: str | None = None,
+    include_in_schema: bool = True,
+    *,
+    try_it_out: bool = True,
+    try_it_out_path: str | None = "try",
+    try_it_out_real_broker: bool = False,
+    **options: Unpack[PageOptions],
+) -> AsyncAPIApp:
+    """Make the docs page as an ASGI application, to be mounted in any framework.
+
+    Below its mount point it serves the page, `asyncapi.json`, `asyncapi.yaml`, the page's files
+    and `POST try`, under any prefix, with and without a slash at the end.
+
+    Args:
+        schema: FastStream's factory, such as `AsyncAPI(broker)`.
+        description: Ignored; upstream's route has it.
+        tags: Ignored; upstream's route has it.
+        unique_id: Ignored; upstream's route has it.
+        include_in_schema: Ignored; upstream's route has it.
+        try_it_out: Dry-run messages that the page sends (default: True).
+        try_it_out_path: Where below the mount point; None is the same as `try_it_out=False`.
+        try_it_out_real_broker: Let the page publish to the real broker (default: False).
+        **options: What the page shows: see `PageOptions`.
+
+    Returns:
+        The ASGI application.
+
+    Raises:
+        AssetsMissingError: The package was installed without the page's files.
+        TypeError: There is no such option.
+        ValueError: An address in the options cannot be used.
+    """
+    endpoint = (
+        try_it_out_endpoint(schema, real_broker=try_it_out_real_broker)
+        if try_it_out and try_it_out_path
+        else None
+    )
+    links = PageLinks(try_it_out=try_it_out_path.strip("/") if endpoint and try_it_out_path else None)
+    return AsyncAPIApp(
+        schema, options, links, try_it_out=endpoint, real_broker=try_it_out_real_broker
+    )
+
+
+def try_it_out_endpoint(
+    specification: SpecificationFactory, *, real_broker: bool
+) -> ASGIApp | None:
+    from importlib import import_module
+    try:
+        module = import_module("faststream_integrations.asyncapi.try_it_out")
+    except ImportError:
+        return None
+    return module.TryItOut(*specification.brokers, real_broker=real_broker)
