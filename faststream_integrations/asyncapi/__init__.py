@@ -1,5 +1,15 @@
 """The AsyncAPI docs page: offline, escaped, below any prefix of any ASGI framework."""
 
-from faststream_integrations.asyncapi.app import make_asyncapi_asgi
+from faststream_integrations.asyncapi.app import AsyncAPIApp, make_asyncapi_asgi
+from faststream_integrations.asyncapi.assets import AssetsMissingError
+from faststream_integrations.asyncapi.page import PageOptions
+from faststream_integrations.asyncapi.route import AsyncAPIRoute, Endpoint
 
-__all__ = ("make_asyncapi_asgi",)
+__all__ = (
+    "AssetsMissingError",
+    "AsyncAPIApp",
+    "AsyncAPIRoute",
+    "Endpoint",
+    "PageOptions",
+    "make_asyncapi_asgi",
+)

@@ -12,12 +12,12 @@ from faststream_integrations.asyncapi.page import Page, PageLinks, PageOptions, 
 from faststream_integrations.asyncapi.response import (
     Representation,
     answer_other_than_http,
+    send_error,
     send_method_not_allowed,
-    send_text,
 )
 from faststream_integrations.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ("AsyncAPIApp", "make_asyncapi_asgi")
+__all__ = ("AsyncAPIApp", "make_asyncapi_asgi", "make_try_it_out")
 
 _PAGES_KEPT = 16
 
@@ -63,7 +63,7 @@ class AsyncAPIApp:
             return
         endpoint = self._find(scope)
         if endpoint is None:
-            await send_text(send, 404, "Not found.")
+            await send_error(send, 404, "Not found.")
         else:
             await endpoint(scope, receive, send)
 
@@ -94,7 +94,7 @@ class AsyncAPIApp:
         try:
             answer = self._document.json() if form == "json" else self._document.yaml()
         except DocumentError as error:
-            await send_text(send, 500, str(error))
+            await send_error(send, 500, str(error))
             return
         await answer(scope, receive, send)
 
@@ -155,23 +155,24 @@ def make_asyncapi_asgi(
         TypeError: There is no such option.
         ValueError: An address in the options cannot be used.
     """
-    endpoint = (
-        try_it_out_endpoint(schema, real_broker=try_it_out_real_broker)
-        if try_it_out and try_it_out_path
-        else None
-    )
-    links = PageLinks(try_it_out=try_it_out_path.strip("/") if endpoint and try_it_out_path else None)
+    endpoint = None
+    links = PageLinks()
+    if try_it_out and try_it_out_path:
+        endpoint = make_try_it_out(schema, real_broker=try_it_out_real_broker)
+        links = PageLinks(try_it_out=try_it_out_path.strip("/"))
     return AsyncAPIApp(
         schema, options, links, try_it_out=endpoint, real_broker=try_it_out_real_broker
     )
 
 
-def try_it_out_endpoint(
-    specification: SpecificationFactory, *, real_broker: bool
-) -> ASGIApp | None:
-    from importlib import import_module
-    try:
-        module = import_module("faststream_integrations.asyncapi.try_it_out")
-    except ImportError:
-        return None
-    return module.TryItOut(*specification.brokers, real_broker=real_broker)
+def make_try_it_out(specification: SpecificationFactory, *, real_broker: bool) -> ASGIApp:
+    """Return the application that answers what the page's forms send.
+
+    Args:
+        specification: FastStream's factory; brokers that it gets later are seen.
+        real_broker: Let the page publish to the real broker.
+    """
+    # It is built on the ASGI part of this package, which serves this page.
+    from faststream_integrations.asyncapi.try_it_out import TryItOut
+
+    return TryItOut(lambda: getattr(specification, "brokers", ()), real_broker=real_broker)

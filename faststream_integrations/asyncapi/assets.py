@@ -3,10 +3,11 @@
 import json
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from faststream_integrations.asyncapi.response import Representation
 
-__all__ = ("Assets", "AssetsMissingError", "bundled_assets")
+__all__ = ("Asset", "Assets", "AssetsMissingError", "bundled_assets")
 
 _MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -20,11 +21,21 @@ class AssetsMissingError(RuntimeError):
     """The package was installed without the page's built files."""
 
 
+class Asset(NamedTuple):
+    """A file: its name, which changes with its content, and the content."""
+
+    name: str
+    content: Representation
+
+
 class Assets:
-    """The files of one build, by their names.
+    """The files of one build.
 
     Args:
         folder: Where the build put them, with its `manifest.json`.
+
+    Attributes:
+        files: The files by kind: `script`, `stylesheet`, `licenses`.
 
     Raises:
         AssetsMissingError: The folder holds no finished build.
@@ -33,18 +44,10 @@ class Assets:
     def __init__(self, folder: Path) -> None:
         try:
             manifest: dict[str, str] = json.loads((folder / "manifest.json").read_bytes())
-            self.script = manifest["page.js"]
-            self.stylesheet = manifest["page.css"]
-            # Only these names carry a hash of the content and may be kept for ever.
-            files = {name: _FOR_EVER for name in (self.script, self.stylesheet)}
-            files["LICENSES.txt"] = "no-cache"
-            self._files = {
-                name: Representation(
-                    (folder / name).read_bytes(),
-                    _MEDIA_TYPES[Path(name).suffix],
-                    cache_control=cache_control,
-                )
-                for name, cache_control in files.items()
+            self.files = {
+                "script": _read(folder / manifest["page.js"], _FOR_EVER),
+                "stylesheet": _read(folder / manifest["page.css"], _FOR_EVER),
+                "licenses": _read(folder / "LICENSES.txt", "no-cache"),
             }
         except (OSError, ValueError, KeyError) as error:
             msg = (
@@ -53,10 +56,18 @@ class Assets:
                 "`ui/`."
             )
             raise AssetsMissingError(msg) from error
+        self._by_name = {file.name: file.content for file in self.files.values()}
 
     def find(self, name: str) -> Representation | None:
         """The file of that name, or None. A name is looked up, never opened as a path."""
-        return self._files.get(name)
+        return self._by_name.get(name)
+
+
+def _read(path: Path, cache_control: str) -> Asset:
+    media_type = _MEDIA_TYPES[path.suffix]
+    return Asset(
+        path.name, Representation(path.read_bytes(), media_type, cache_control=cache_control)
+    )
 
 
 @cache

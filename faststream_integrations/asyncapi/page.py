@@ -120,10 +120,14 @@ class Page:
         values = {
             "title": title,
             "icon": _ICON,
-            "stylesheet": self._stylesheet or f"{base}static/{self._assets.stylesheet}",
+            "stylesheet": self._stylesheet
+            or f"{base}static/{self._assets.files['stylesheet'].name}",
             "document": base + self._links.document,
         }
-        scripts = [self._plugin, self._script or f"{base}static/{self._assets.script}"]
+        scripts = [
+            self._plugin,
+            self._script or f"{base}static/{self._assets.files['script'].name}",
+        ]
         body = _TEMPLATE.format(
             **{key: html.escape(value) for key, value in values.items()},
             config=_json_in_html(self._config(base)),
@@ -134,8 +138,8 @@ class Page:
         return Representation(body.encode(), "text/html; charset=utf-8", headers=self._headers)
 
     def _config(self, base: str) -> dict[str, object]:
-        links = self._links
-        endpoint = self._options["try_it_out_url"] or f"{base}{links.try_it_out}"
+        links, options = self._links, self._options
+        endpoint = options["try_it_out_url"] or f"{base}{links.try_it_out}"
         return {
             "document": base + links.document,
             "downloads": [
@@ -143,8 +147,8 @@ class Page:
                 {"label": "YAML", "url": base + links.yaml},
             ],
             "component": {
-                "show": {name: self._options[name] for name in _SHOWN},
-                "expand": {"messageExamples": self._options["expand_message_examples"]},
+                "show": {key: shown for key, shown in options.items() if key in _SHOWN},
+                "expand": {"messageExamples": options["expand_message_examples"]},
             },
             "tryItOut": {"url": endpoint, "realBroker": self._real_broker}
             if self._has_panel
@@ -231,7 +235,7 @@ _TEMPLATE = """\
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>{title} – AsyncAPI</title>
+<title>{title} | AsyncAPI</title>
 <link rel="icon" href="{icon}">
 <link rel="stylesheet" href="{stylesheet}">
 <link rel="preload" href="{document}" as="fetch" crossorigin>

@@ -2,16 +2,21 @@
 
 import gzip
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 
 from faststream_integrations.types import Receive, Scope, Send
 
-__all__ = ("Representation", "header", "send_text")
+__all__ = (
+    "Representation",
+    "answer_other_than_http",
+    "send_error",
+    "send_method_not_allowed",
+)
 
 _Headers = list[tuple[bytes, bytes]]
 
 _COMPRESS_FROM = 1024
-_PAGE_POLICY = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 
 class Representation:
@@ -57,7 +62,7 @@ class Representation:
         compress = len(self.body) >= _COMPRESS_FROM and _accepts_gzip(scope)
         etag = self._gzip_etag if compress else self._etag
         headers = [*self._common, (b"etag", etag.encode())]
-        if self._is_known(header(scope, b"if-none-match")):
+        if self._is_known(_header(scope, b"if-none-match")):
             await _send(send, 304, headers, b"")
             return
         body = self._gzip() if compress else self.body
@@ -101,22 +106,21 @@ async def answer_other_than_http(scope: Scope, receive: Receive, send: Send) -> 
 
 async def send_method_not_allowed(send: Send, allow: str) -> None:
     """Answer 405 with the `Allow` header that RFC 9110, section 15.5.6 demands."""
-    await send_text(send, 405, "Method not allowed.", [(b"allow", allow.encode())])
+    await send_error(send, 405, "Method not allowed.", [(b"allow", allow.encode())])
 
 
-async def send_text(
-    send: Send, status: int, text: str, headers: Iterable[tuple[bytes, bytes]] = ()
+async def send_error(
+    send: Send, status: int, detail: str, headers: Iterable[tuple[bytes, bytes]] = ()
 ) -> None:
-    """Answer with a short plain text that is not stored."""
-    body = text.encode()
+    """Answer with `{"detail": ...}`, which is not stored."""
+    body = json.dumps({"detail": detail}).encode()
     await _send(
         send,
         status,
         [
-            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
             (b"cache-control", b"no-store"),
-            (b"content-security-policy", _PAGE_POLICY),
             (b"x-content-type-options", b"nosniff"),
             *headers,
         ],
@@ -129,7 +133,7 @@ async def _send(send: Send, status: int, headers: _Headers, body: bytes) -> None
     await send({"type": "http.response.body", "body": body})
 
 
-def header(scope: Scope, name: bytes) -> str:
+def _header(scope: Scope, name: bytes) -> str:
     """The values of a request header joined by commas; empty without one."""
     values: list[bytes] = [value for key, value in scope["headers"] if key.lower() == name]
     return b", ".join(values).decode("latin-1")
@@ -138,7 +142,7 @@ def header(scope: Scope, name: bytes) -> str:
 def _accepts_gzip(scope: Scope) -> bool:
     """Whether `Accept-Encoding` allows gzip (RFC 9110, section 12.5.3)."""
     weights: dict[str, float] = {}
-    for part in header(scope, b"accept-encoding").lower().split(","):
+    for part in _header(scope, b"accept-encoding").lower().split(","):
         coding, *parameters = (piece.strip() for piece in part.split(";"))
         weight = 1.0
         for parameter in parameters:
@@ -149,5 +153,3 @@ def _accepts_gzip(scope: Scope) -> bool:
                     weight = 0.0
         weights[coding] = weight
     return weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0))) > 0
-
-
