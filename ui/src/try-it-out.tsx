@@ -87,11 +87,14 @@ function Form({ config, context }: OperationProps & { config: TryItOutConfig }) 
   const [payload, setPayload] = useState(example.payload);
   const [isText, setIsText] = useState(false);
   const [headers, setHeaders] = useState(example.headers);
+  const [address, setAddress] = useState("");
   const [toRealBroker, setToRealBroker] = useState(false);
   const [sending, setSending] = useState(false);
   const [outcome, setOutcome] = useState<Outcome>();
   const [complaint, setComplaint] = useState<string>();
   const ids = useId();
+  // A subject with wildcards, a topic filter, a path with parameters: many addresses are served.
+  const pattern = /[*>{}#+]/.test(context.channelName) ? context.channelName : undefined;
 
   const choose = (index: number) => {
     const next = examples[index] ?? EMPTY;
@@ -104,13 +107,10 @@ function Form({ config, context }: OperationProps & { config: TryItOutConfig }) 
   const submit = async () => {
     if (sending) return;
     let message: unknown = payload;
-    let sentHeaders: unknown = {};
+    let sentHeaders: Record<string, string> = {};
     try {
       if (!isText) message = parse("The payload", payload);
-      if (headers.trim()) sentHeaders = parse("The headers", headers);
-      if (typeof sentHeaders !== "object" || sentHeaders === null || Array.isArray(sentHeaders)) {
-        throw new Error("The headers are not a JSON object.");
-      }
+      if (headers.trim()) sentHeaders = parseHeaders(headers);
     } catch (error) {
       setComplaint((error as Error).message);
       return;
@@ -126,6 +126,7 @@ function Form({ config, context }: OperationProps & { config: TryItOutConfig }) 
           message,
         },
         headers: sentHeaders,
+        ...(address.trim() && { address: address.trim() }),
         options: { sendToRealBroker: config.realBroker && toRealBroker },
       }),
     );
@@ -167,6 +168,22 @@ function Form({ config, context }: OperationProps & { config: TryItOutConfig }) 
             ))}
           </select>
         </p>
+      )}
+      {pattern && (
+        <div>
+          <p className="try-row">
+            <label htmlFor={`${ids}-address`}>Address</label>
+          </p>
+          <input
+            id={`${ids}-address`}
+            type="text"
+            spellCheck={false}
+            autoCapitalize="none"
+            value={address}
+            placeholder={`one that matches ${pattern}; made up when empty`}
+            onChange={(event) => setAddress(event.target.value)}
+          />
+        </div>
       )}
       <div className="try-row">
         <label htmlFor={`${ids}-payload`}>Payload</label>
@@ -427,6 +444,20 @@ function parse(what: string, source: string): unknown {
   } catch (error) {
     throw new Error(`${what} is not JSON: ${(error as Error).message}`);
   }
+}
+
+/** Brokers carry text in headers: other values are sent as JSON. */
+function parseHeaders(source: string): Record<string, string> {
+  const headers = parse("The headers", source);
+  if (typeof headers !== "object" || headers === null || Array.isArray(headers)) {
+    throw new Error("The headers are not a JSON object.");
+  }
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [
+      name,
+      typeof value === "string" ? value : JSON.stringify(value),
+    ]),
+  );
 }
 
 function rows(source: string): number {
