@@ -1,6 +1,6 @@
 """The page, its document, its files and Try It Out as one ASGI application."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from faststream.specification.base import SpecificationFactory
@@ -22,11 +22,59 @@ __all__ = ("AsyncAPIApp", "make_asyncapi_asgi", "make_try_it_out")
 _PAGES_KEPT = 16
 
 
+class PageEndpoint:
+    """Answers with the page, whatever the path.
+
+    Args:
+        page: Renders it.
+        document: Knows its title.
+    """
+
+    def __init__(self, page: Page, document: Document) -> None:
+        self._page = page
+        self._document = document
+        self._rendered: dict[tuple[str, str], Representation] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer GET and HEAD."""
+        if await answer_other_than_http(scope, receive, send):
+            return
+        key = (page_base(scope), self._document.title)
+        answer = self._rendered.get(key)
+        if answer is None:
+            if len(self._rendered) >= _PAGES_KEPT:
+                self._rendered.clear()
+            answer = self._rendered[key] = self._page.render(*key)
+        await answer(scope, receive, send)
+
+
+class DocumentEndpoint:
+    """Answers with one form of the document, whatever the path.
+
+    Args:
+        read: Returns the form, or raises `DocumentError`.
+    """
+
+    def __init__(self, read: Callable[[], Representation]) -> None:
+        self._read = read
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer GET and HEAD; a document that cannot be generated is 500."""
+        if await answer_other_than_http(scope, receive, send):
+            return
+        if scope["method"] not in {"GET", "HEAD"}:
+            await send_method_not_allowed(send, "GET, HEAD")
+            return
+        try:
+            answer = self._read()
+        except DocumentError as error:
+            await send_error(send, 500, str(error))
+            return
+        await answer(scope, receive, send)
+
+
 class AsyncAPIApp:
     """Serves the docs page of a specification below the path it is mounted at.
-
-    Each of `page`, `json`, `yaml` and `try_it_out` is an ASGI application as well, for a host that
-    registers routes of its own; `assets` has the files.
 
     Args:
         specification: FastStream's factory, such as `AsyncAPI(broker)`.
@@ -34,6 +82,13 @@ class AsyncAPIApp:
         links: Where the page finds the rest, relative to the folder of its files.
         try_it_out: Answers `POST {links.try_it_out}`; None for no such endpoint.
         real_broker: Offer to publish to the real broker.
+
+    Attributes:
+        page: The ASGI application of the page alone, for a host with routes of its own.
+        json: The same of the document as JSON.
+        yaml: The same of the document as YAML.
+        assets: The page's files, each an ASGI application.
+        try_it_out: What was given.
 
     Raises:
         AssetsMissingError: The package was installed without the page's files.
@@ -50,12 +105,15 @@ class AsyncAPIApp:
         try_it_out: ASGIApp | None = None,
         real_broker: bool = False,
     ) -> None:
+        document = Document(specification)
         self.assets: Assets = bundled_assets()
+        self.page = PageEndpoint(
+            Page(options, links, self.assets, real_broker=real_broker), document
+        )
+        self.json = DocumentEndpoint(document.json)
+        self.yaml = DocumentEndpoint(document.yaml)
         self.try_it_out = try_it_out
-        self._document = Document(specification)
         self._links = links
-        self._page = Page(options, links, self.assets, real_broker=real_broker)
-        self._pages: dict[tuple[str, str], Representation] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request below the mount point; close websockets, answer lifespan events."""
@@ -66,37 +124,6 @@ class AsyncAPIApp:
             await send_error(send, 404, "Not found.")
         else:
             await endpoint(scope, receive, send)
-
-    async def page(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with the page, whatever the path."""
-        key = (page_base(scope), self._document.title)
-        page = self._pages.get(key)
-        if page is None:
-            if len(self._pages) >= _PAGES_KEPT:
-                self._pages.clear()
-            page = self._pages[key] = self._page.render(*key)
-        await page(scope, receive, send)
-
-    async def json(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with the document as JSON, whatever the path."""
-        await self._answer("json", scope, receive, send)
-
-    async def yaml(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with the document as YAML, whatever the path."""
-        await self._answer("yaml", scope, receive, send)
-
-    async def _answer(self, form: str, scope: Scope, receive: Receive, send: Send) -> None:
-        if await answer_other_than_http(scope, receive, send):
-            return
-        if scope["method"] not in {"GET", "HEAD"}:
-            await send_method_not_allowed(send, "GET, HEAD")
-            return
-        try:
-            answer = self._document.json() if form == "json" else self._document.yaml()
-        except DocumentError as error:
-            await send_error(send, 500, str(error))
-            return
-        await answer(scope, receive, send)
 
     def _find(self, scope: Scope) -> ASGIApp | None:
         path: str = scope["path"]
