@@ -1,7 +1,7 @@
-import { AsyncApiComponentWP, PluginSlot } from "@asyncapi/react-component";
+import { AsyncApiComponentWP, PLUGIN_EVENT_READY, PluginSlot } from "@asyncapi/react-component";
 import type { AsyncApiPlugin } from "@asyncapi/react-component";
 import type { AsyncAPIDocumentInterface } from "@asyncapi/parser";
-import { useEffect } from "react";
+import { useRef } from "react";
 import type { ReactNode } from "react";
 import { createRoot } from "react-dom/client";
 import { readConfig } from "./config";
@@ -38,9 +38,18 @@ if (config.tryItOut) plugins.push(tryItOut(config.tryItOut));
 
 function Page({ schema }: { schema: AsyncAPIDocumentInterface }) {
   const isEmpty = schema.operations().length === 0 && schema.channels().length === 0;
+  const waiting = useRef(plugins.length);
+  const onPluginEvent = (event: string) => {
+    if (event === PLUGIN_EVENT_READY && --waiting.current === 0) afterPlugins();
+  };
   return (
     <>
-      <AsyncApiComponentWP schema={schema} config={config.component} plugins={plugins} />
+      <AsyncApiComponentWP
+        schema={schema}
+        config={config.component}
+        plugins={plugins}
+        onPluginEvent={onPluginEvent}
+      />
       {isEmpty && (
         <Notice title="Nothing to show yet">
           This application has no subscriber, no publisher and no documented HTTP route. Decorate a
@@ -48,21 +57,29 @@ function Page({ schema }: { schema: AsyncAPIDocumentInterface }) {
           and reload the page.
         </Notice>
       )}
-      <Ready />
     </>
   );
 }
 
-/** Plugins register after the first render and push the content down: scroll again then. */
-function Ready() {
-  useEffect(() => {
-    requestAnimationFrame(() => {
-      const target = location.hash && document.getElementById(decodeHash(location.hash));
-      if (target) target.scrollIntoView();
-      document.documentElement.dataset.ready = "true";
-    });
-  }, []);
-  return null;
+/** Plugins render after all else and push the content down: only then is there a place to go to. */
+function afterPlugins() {
+  const target = location.hash ? decodeHash(location.hash) : "";
+  let frames = 0;
+  let interrupted = false;
+  const interrupt = () => {
+    interrupted = true;
+  };
+  const events = ["wheel", "touchstart", "keydown", "pointerdown"];
+  events.forEach((event) => addEventListener(event, interrupt, { passive: true, once: true }));
+  const step = () => {
+    frames += 1;
+    // What is out of sight gets its real height when it comes into sight: go there repeatedly.
+    if (target && !interrupted) document.getElementById(target)?.scrollIntoView();
+    if (frames === 2) document.documentElement.dataset.ready = "true";
+    if (frames < (target && !interrupted ? 30 : 2)) requestAnimationFrame(step);
+    else events.forEach((event) => removeEventListener(event, interrupt));
+  };
+  requestAnimationFrame(step);
 }
 
 function decodeHash(hash: string): string {
