@@ -55,7 +55,10 @@ def make_specification(schema_version: str = "3.0.0") -> AsyncAPI:
     @broker.subscriber("orders.new")
     @broker.publisher("invoices.created")
     async def take_order(order: Order) -> Invoice:
-        """Takes a new order and writes **its invoice**."""
+        """Takes a new order and writes **its invoice**.
+
+        The *total* is the sum of all items.
+        """
         return Invoice(order_id=order.id, total=9.5 * sum(item.amount for item in order.items))
 
     @broker.subscriber("orders.*.cancelled")
@@ -270,6 +273,8 @@ def test_page_shows_the_application_and_dry_runs_a_message(
         text = page.locator("#asyncapi").text_content() or ""
         for shown in ("Order service", "orders.new", "invoices.created", "as the shop sends it"):
             assert shown in text
+        # Markdown, in which the docstring's indentation is no listing.
+        assert page.locator("#operations em").get_by_text("total").count() > 0
         # An operation for each subscriber and publisher, a form for each subscriber.
         assert page.locator("#operations > ul > li").count() == 3
         assert page.locator(".try-toggle").count() == 2

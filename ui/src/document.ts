@@ -56,7 +56,8 @@ class Resolver {
           delete holder[key];
           continue;
         }
-        holder[key] = value;
+        const isText = !isNamed && key === "description" && typeof value === "string";
+        holder[key] = isText ? dedent(value) : value;
         pending.push([value, !isNamed && NAMED.has(key)]);
       }
     }
@@ -107,6 +108,14 @@ function decode(part: string): string {
   } catch {
     return part;
   }
+}
+
+/** A docstring without the indentation of its code, which Markdown would take for a listing. */
+function dedent(text: string): string {
+  const [first = "", ...rest] = text.replaceAll("\t", "    ").split("\n");
+  const indents = rest.filter((line) => line.trim()).map((line) => line.search(/\S/));
+  const indent = indents.length ? Math.min(...indents) : 0;
+  return [first.trimStart(), ...rest.map((line) => line.slice(indent))].join("\n").trim();
 }
 
 /** Links that the component would put into `href` or `src` as they are. */
