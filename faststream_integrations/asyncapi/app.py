@@ -80,8 +80,8 @@ class AsyncAPIApp:
         specification: FastStream's factory, such as `AsyncAPI(broker)`.
         options: What the page shows.
         links: Where the page finds the rest, relative to the folder of its files.
-        try_it_out: Answers `POST {links.try_it_out}`; None for no such endpoint.
-        real_broker: Offer to publish to the real broker.
+        try_it_out: Answers `POST {links.try_it_out}`; None for no such endpoint. When it has a
+            true attribute `real_broker`, the page offers to publish to the real broker.
 
     Attributes:
         page: The ASGI application of the page alone, for a host with routes of its own.
@@ -103,8 +103,8 @@ class AsyncAPIApp:
         links: PageLinks,
         *,
         try_it_out: ASGIApp | None = None,
-        real_broker: bool = False,
     ) -> None:
+        real_broker = bool(getattr(try_it_out, "real_broker", False))
         document = Document(specification)
         self.assets: Assets = bundled_assets()
         self.page = PageEndpoint(
@@ -153,7 +153,7 @@ def make_asyncapi_asgi(
     unique_id: str | None = None,
     include_in_schema: bool = True,
     *,
-    try_it_out: bool = True,
+    try_it_out: bool | ASGIApp = True,
     try_it_out_path: str | None = "try",
     try_it_out_real_broker: bool = False,
     **options: Unpack[PageOptions],
@@ -169,7 +169,8 @@ def make_asyncapi_asgi(
         tags: Ignored; upstream's route has it.
         unique_id: Ignored; upstream's route has it.
         include_in_schema: Ignored; upstream's route has it.
-        try_it_out: Dry-run messages that the page sends (default: True).
+        try_it_out: Dry-run messages that the page sends (default: True). A `TryItOut` with limits
+            of its own, or another ASGI application, takes the place of the usual one.
         try_it_out_path: Where below the mount point; None is the same as `try_it_out=False`.
         try_it_out_real_broker: Let the page publish to the real broker (default: False).
         **options: What the page shows: see `PageOptions`.
@@ -182,23 +183,29 @@ def make_asyncapi_asgi(
         TypeError: There is no such option.
         ValueError: An address in the options cannot be used.
     """
-    endpoint = None
-    links = PageLinks()
-    if try_it_out and try_it_out_path:
-        endpoint = make_try_it_out(schema, real_broker=try_it_out_real_broker)
-        links = PageLinks(try_it_out=try_it_out_path.strip("/"))
-    return AsyncAPIApp(
-        schema, options, links, try_it_out=endpoint, real_broker=try_it_out_real_broker
+    endpoint = make_try_it_out(
+        try_it_out if try_it_out_path else False, schema, real_broker=try_it_out_real_broker
     )
+    links = PageLinks()
+    if endpoint is not None and try_it_out_path:
+        links = PageLinks(try_it_out=try_it_out_path.strip("/"))
+    return AsyncAPIApp(schema, options, links, try_it_out=endpoint)
 
 
-def make_try_it_out(specification: SpecificationFactory, *, real_broker: bool) -> ASGIApp:
-    """Return the application that answers what the page's forms send.
+def make_try_it_out(
+    wanted: bool | ASGIApp, specification: SpecificationFactory, *, real_broker: bool
+) -> ASGIApp | None:
+    """Return the application that answers what the page's forms send, or None.
 
     Args:
+        wanted: Whether there is one, or the application itself.
         specification: FastStream's factory; brokers that it gets later are seen.
         real_broker: Let the page publish to the real broker.
     """
+    if not isinstance(wanted, bool):
+        return wanted
+    if not wanted:
+        return None
     # It is built on the ASGI part of this package, which serves this page.
     from faststream_integrations.asyncapi.try_it_out import TryItOut
 

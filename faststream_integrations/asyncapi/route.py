@@ -44,7 +44,8 @@ class AsyncAPIRoute(UpstreamRoute):
         include_in_schema: Show the page's routes in the schema of the host (default: False).
         asyncapi_json_path: Where the document is, by default `{path}.json`; the YAML is beside
             it. With None it is only where the page itself needs it, below `path`.
-        try_it_out: Dry-run messages that the page sends (default: True).
+        try_it_out: Dry-run messages that the page sends (default: True). A `TryItOut` with limits
+            of its own, or another ASGI application, takes the place of the usual one.
         try_it_out_path: Where to, by default `{path}/try`; None is `try_it_out=False`.
         try_it_out_real_broker: Let the page publish to the real broker (default: False).
         **options: What the page shows: see `PageOptions`.
@@ -62,7 +63,7 @@ class AsyncAPIRoute(UpstreamRoute):
         include_in_schema: bool = False,
         asyncapi_json_path: str | None = _BESIDE_THE_PAGE,
         *,
-        try_it_out: bool = True,
+        try_it_out: bool | ASGIApp = True,
         try_it_out_path: str | None = _BESIDE_THE_PAGE,
         try_it_out_real_broker: bool = False,
         **options: Unpack[PageOptions],
@@ -82,6 +83,7 @@ class AsyncAPIRoute(UpstreamRoute):
         self.unique_id = unique_id
         self.include_in_schema = include_in_schema
         self.asyncapi_json_path = asyncapi_json_path
+        self.try_it_out = try_it_out if try_it_out_path else False
         self.try_it_out_path = try_it_out_path if try_it_out else None
         self.try_it_out_real_broker = try_it_out_real_broker
         self.options = options
@@ -119,23 +121,15 @@ class AsyncAPIRoute(UpstreamRoute):
         stem = self.path.rstrip("/")
         json_path = self.asyncapi_json_path or f"{stem}/asyncapi.json"
         yaml_path = f"{json_path.removesuffix('.json')}.yaml"
+        try_it_out = make_try_it_out(
+            self.try_it_out, specification, real_broker=self.try_it_out_real_broker
+        )
         links = PageLinks(
             document=_relative(json_path, stem),
             yaml=_relative(yaml_path, stem),
             try_it_out=self.try_it_out_path and _relative(self.try_it_out_path, stem),
         )
-        try_it_out = (
-            make_try_it_out(specification, real_broker=self.try_it_out_real_broker)
-            if self.try_it_out_path
-            else None
-        )
-        app = AsyncAPIApp(
-            specification,
-            self.options,
-            links,
-            try_it_out=try_it_out,
-            real_broker=self.try_it_out_real_broker,
-        )
+        app = AsyncAPIApp(specification, self.options, links, try_it_out=try_it_out)
         endpoints = [
             Endpoint(self.path, "GET", app.page, "asyncapi"),
             Endpoint(json_path, "GET", app.json, "asyncapi_json"),

@@ -222,6 +222,28 @@ def test_own_route_is_an_upstream_route_and_returned_as_it_is() -> None:
     assert AsyncAPIRoute.ensure_route(route) is route
 
 
+class OwnTryItOut:
+    real_broker = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 299, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def test_try_it_out_takes_an_application() -> None:
+    docs = make_asyncapi_asgi(application(), try_it_out=OwnTryItOut(), try_it_out_path="/run/")
+    async with client(docs) as http:
+        config = config_of((await http.get("/")).text)
+        assert config["tryItOut"] == {"url": "./run", "realBroker": True}
+        assert (await http.post("/run")).status_code == 299
+    endpoints = AsyncAPIRoute("/docs", try_it_out=OwnTryItOut()).endpoints(application())
+    [endpoint] = [endpoint for endpoint in endpoints if endpoint.method == "POST"]
+    assert isinstance(endpoint.app, OwnTryItOut)
+    async with client(endpoints[0].app) as http:
+        config = config_of((await http.get("/docs")).text)
+    assert config["tryItOut"] == {"url": "./docs/try", "realBroker": True}
+
+
 async def test_unknown_path_below_a_mount_is_not_found() -> None:
     async with client(in_starlette(make_asyncapi_asgi(application()))) as http:
         for path in ("/docs/x/other", "/docs/x/static/other.js", "/docs/x/static/manifest.json"):
