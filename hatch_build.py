@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
@@ -123,7 +123,7 @@ def _run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
         _fail(f"`{' '.join(command)}` said:\n{error.stdout[-4000:].strip()}")
 
 
-def _fail(reason: str) -> Any:
+def _fail(reason: str) -> NoReturn:
     # A plain exit: below a traceback nobody would find the reason.
     raise SystemExit(
         "\nThe AsyncAPI page of faststream_integrations could not be built from ui/.\n"
