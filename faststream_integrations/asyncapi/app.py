@@ -1,6 +1,6 @@
 """The page, its document, its files and Try It Out as one ASGI application."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from faststream.specification.base import SpecificationFactory
@@ -55,7 +55,7 @@ class DocumentEndpoint:
         read: Returns the form, or raises `DocumentError`.
     """
 
-    def __init__(self, read: Callable[[], Representation]) -> None:
+    def __init__(self, read: Callable[[], Awaitable[Representation]]) -> None:
         self._read = read
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,7 +66,7 @@ class DocumentEndpoint:
             await send_method_not_allowed(send, "GET, HEAD")
             return
         try:
-            answer = self._read()
+            answer = await self._read()
         except DocumentError as error:
             await send_error(send, 500, str(error))
             return

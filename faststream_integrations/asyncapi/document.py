@@ -2,9 +2,9 @@
 
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 
+from anyio import Lock, to_thread
 from faststream.specification.base import SpecificationFactory
 
 from faststream_integrations.asyncapi.response import Representation
@@ -21,13 +21,17 @@ class DocumentError(RuntimeError):
 class Document:
     """The document of a specification, generated again when the application has grown.
 
+    Generating takes FastStream a millisecond or two for each channel: a thread does it, so that
+    the event loop goes on with the application's messages.
+
     Args:
         specification: FastStream's factory, such as `AsyncAPI(broker)`.
     """
 
     def __init__(self, specification: SpecificationFactory) -> None:
         self.specification = specification
-        self._parts: list[object] | None = None
+        self._lock = Lock()
+        self._parts: list[object] = []
         self._json: Representation | None = None
         self._yaml: Representation | None = None
 
@@ -36,36 +40,35 @@ class Document:
         """The application's title."""
         return str(getattr(self.specification, "title", "AsyncAPI"))
 
-    def json(self) -> Representation:
+    async def json(self) -> Representation:
         """The document as JSON.
 
         Raises:
             DocumentError: It cannot be generated.
         """
-        # Compared by identity: the list keeps its parts alive, so no id is used twice.
-        parts = list(_parts(self.specification))
-        known = self._parts
-        if (
-            self._json is None
-            or known is None
-            or len(known) != len(parts)
-            or any(a is not b for a, b in zip(known, parts, strict=True))
-        ):
-            self._json = Representation(self._generate(), "application/json")
-            self._yaml = None
-            self._parts = parts
-        return self._json
+        if self._json is not None and self._parts == _parts(self.specification):
+            return self._json
+        async with self._lock:
+            parts = _parts(self.specification)
+            if self._json is None or self._parts != parts:
+                body = await to_thread.run_sync(self._generate)
+                self._json, self._yaml = Representation(body, "application/json"), None
+                self._parts = parts
+            return self._json
 
-    def yaml(self) -> Representation:
+    async def yaml(self) -> Representation:
         """The document as YAML; where PyYAML is not installed, as JSON, which is YAML as well.
 
         Raises:
             DocumentError: It cannot be generated.
         """
-        source = self.json()
+        source = await self.json()
         if self._yaml is None:
-            # RFC 9512
-            self._yaml = Representation(_to_yaml(source.body), "application/yaml")
+            body = await to_thread.run_sync(_to_yaml, source.body)
+            yaml = Representation(body, "application/yaml")  # RFC 9512
+            if self._json is not source:
+                return yaml
+            self._yaml = yaml
         return self._yaml
 
     def _generate(self) -> bytes:
@@ -77,18 +80,22 @@ class Document:
             raise DocumentError(msg) from error
 
 
-def _parts(specification: SpecificationFactory) -> Iterator[object]:
-    """Everything whose coming or going changes the document."""
+def _parts(specification: SpecificationFactory) -> list[object]:
+    """Everything whose coming or going changes the document.
+
+    Two such lists are equal when they hold the same objects, which comparing them checks first.
+    """
+    parts: list[object] = []
     for broker in getattr(specification, "brokers", ()):
-        yield broker
-        for subscriber in broker.subscribers:
-            yield subscriber
+        subscribers = broker.subscribers
+        parts.append(broker)
+        parts += subscribers
+        for subscriber in subscribers:
             # A handler may be decorated long after its subscriber was made.
-            yield from getattr(subscriber, "calls", ())
-        yield from broker.publishers
-    for path, handler in getattr(specification, "http_handlers", ()):
-        yield path
-        yield handler
+            parts += getattr(subscriber, "calls", ())
+        parts += broker.publishers
+    parts += getattr(specification, "http_handlers", ())
+    return parts
 
 
 def _to_yaml(source: bytes) -> bytes:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
+import anyio
 import httpx
 import pytest
 import yaml
@@ -484,10 +485,12 @@ class CountingAsyncAPI(AsyncAPI):
 
 async def test_document_is_generated_once() -> None:
     specification = CountingAsyncAPI(NatsBroker())
-    async with client(make_asyncapi_asgi(specification)) as http:
-        for _ in range(3):
-            for path in ("/", "/asyncapi.json", "/asyncapi.yaml"):
-                await http.get(path)
+    async with (
+        client(make_asyncapi_asgi(specification)) as http,
+        anyio.create_task_group() as group,
+    ):
+        for path in ("/", "/asyncapi.json", "/asyncapi.yaml") * 3:
+            group.start_soon(http.get, path)
     assert specification.generated == 1
 
 
