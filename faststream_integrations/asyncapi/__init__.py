@@ -8,8 +8,9 @@ from faststream.asgi import AsyncAPIRoute
 from faststream.asgi import make_asyncapi_asgi as make_upstream_page
 
 from faststream_integrations.asgi.handlers import HttpHandler
+from faststream_integrations.asyncapi.dry_run import is_dry_run
 
-__all__ = ("AsyncAPIRoute", "make_asyncapi_asgi")
+__all__ = ("AsyncAPIRoute", "is_dry_run", "make_asyncapi_asgi")
 
 
 def make_asyncapi_asgi(
