@@ -492,13 +492,23 @@ def _failure(exc: BaseException) -> Failure:
     # FastDepends wraps what pydantic or msgspec said.
     origin = getattr(exc, "original_error", exc)
     if isinstance(origin, ValidationError):
-        problems = origin.errors(include_url=False, include_context=False)
-        message = f"{len(problems)} validation error{'s'[: len(problems) != 1]} for {origin.title}"
-        return Failure(name, message, to_json(problems))
+        details = [_problem(error) for error in origin.errors(include_url=False)]
+        count = f"{len(details)} validation error{'s' if len(details) > 1 else ''}"
+        return Failure(name, f"{count} for {origin.title}", details)
     if nested := getattr(exc, "exceptions", None):  # ExceptionGroup, of Python 3.11
         details = [{"type": type(each).__name__, "msg": _text(each)} for each in nested]
         return Failure(name, _text(exc), details)
     return Failure(name, _text(origin))
+
+
+def _problem(error: Mapping[str, Any]) -> dict[str, Any]:
+    problem = {"type": error["type"], "loc": list(error["loc"]), "msg": error["msg"]}
+    # What is missing has for input all arguments, FastStream's own among them; what has no JSON
+    # form did not come with the message.
+    if error["type"] != "missing":
+        with suppress(ValueError):
+            problem["input"] = from_json(dump_json(error["input"], inf_nan_mode="strings"))
+    return problem
 
 
 def _text(exc: BaseException) -> str:
