@@ -8,8 +8,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic_core import from_json
-from pydantic_core import to_json as dump_json
 
+from faststream_integrations.asgi.errors import ClientDisconnect, RequestError
+from faststream_integrations.asgi.handlers import method_not_allowed, refuse
+from faststream_integrations.asgi.request import AsgiRequest, Headers
+from faststream_integrations.asgi.response import JSONResponse
 from faststream_integrations.asyncapi.dry_run import (
     Brokers,
     ChannelNotFoundError,
@@ -78,41 +81,32 @@ class TryItOut:
         self._publishing = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request; a websocket is closed (ASGI 3.0, HTTP & WebSocket)."""
-        if scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1000, "reason": ""})
+        """Answer one connection, at whatever path it is called."""
+        if scope["type"] != "http":
+            await refuse(scope, receive, send)
             return
-        headers: dict[str, str] = {}
-        try:
-            status, content = 200, await self._answer(scope, receive)
-        except _RefusedError as refused:
-            status, content = refused.status, {"detail": refused.detail}
-            headers = refused.headers
-        body = dump_json(content)
-        headers |= {"content-type": "application/json", "content-length": str(len(body))}
-        await send(
-            {
-                "type": "http.response.start",
-                "status": status,
-                "headers": [(k.encode(), v.encode()) for k, v in headers.items()],
-            }
-        )
-        await send({"type": "http.response.body", "body": body})
-
-    async def _answer(self, scope: Scope, receive: Receive) -> dict[str, Any]:
         if scope["method"] != "POST":
-            raise _RefusedError(405, "Send a POST request.", {"allow": "POST"})
-        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
-        self._check_origin(headers)
-        media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+            await method_not_allowed(("POST",))(scope, receive, send)
+            return
+        request = AsgiRequest(scope, receive, send, self.request_max_body_size)
+        try:
+            response = JSONResponse(await self._answer(request))
+        except RequestError as error:
+            response = error.response()
+        except ClientDisconnect:
+            return
+        await response(scope, receive, send)
+
+    async def _answer(self, request: AsgiRequest) -> dict[str, Any]:
+        self._check_origin(request.headers)
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "application/json":
-            raise _RefusedError(415, "Send application/json.")
-        form = _Form.parse(await self._body(headers, receive))
+            raise RequestError(415, "Send application/json.")
+        form = _Form.parse(await request.body())
         if form.real and not self.real_broker:
-            raise _RefusedError(403, "Publishing to the real broker is switched off.")
+            raise RequestError(403, "Publishing to the real broker is switched off.")
         if self._dry_run.active + self._publishing >= self.max_concurrency:
-            raise _RefusedError(429, "Too many runs at once: try again.", {"retry-after": "1"})
+            raise RequestError(429, "Too many runs at once: try again.")
         try:
             if form.real:
                 return await self._publish(form)
@@ -126,41 +120,23 @@ class TryItOut:
                 )
             )
         except ChannelNotFoundError as exc:
-            raise _RefusedError(404, str(exc)) from None
+            raise RequestError(404, str(exc)) from None
         except DryRunUnavailableError:
             logger.exception("Try It Out has no dry run")
             msg = "A dry run is unavailable: the server's log has the reason."
-            raise _RefusedError(501, msg) from None
+            raise RequestError(501, msg) from None
 
-    def _check_origin(self, headers: dict[str, str]) -> None:
+    def _check_origin(self, headers: Headers) -> None:
         origin = headers.get("origin")
         if origin in self.allowed_origins:
             return
         if site := headers.get("sec-fetch-site"):
             same = site in {"same-origin", "none"}
         else:
-            same = origin is None or _host(origin) == _host(f"//{headers.get('host', '')}")
+            host = _host(f"//{headers.get('host', '')}")
+            same = origin is None or (host is not None and _host(origin) == host)
         if not same:
-            raise _RefusedError(403, "Send from the page of this host.")
-
-    async def _body(self, headers: dict[str, str], receive: Receive) -> bytes:
-        refused = _RefusedError(
-            413, f"The request is larger than {self.request_max_body_size} bytes."
-        )
-        length = headers.get("content-length", "")
-        if length.isdigit() and int(length) > self.request_max_body_size:
-            raise refused
-        body = bytearray()
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise _RefusedError(400, "The request ended early.")
-            body += message.get("body", b"")
-            if len(body) > self.request_max_body_size:
-                raise refused
-            more = message.get("more_body", False)
-        return bytes(body)
+            raise RequestError(403, "Send from the page of this host.")
 
     async def _publish(self, form: "_Form") -> dict[str, Any]:
         self._publishing += 1
@@ -176,17 +152,10 @@ class TryItOut:
         except Exception:
             logger.exception("Try It Out could not publish to the real broker")
             msg = "The broker did not take the message: the server's log has the reason."
-            raise _RefusedError(502, msg) from None
+            raise RequestError(502, msg) from None
         finally:
             self._publishing -= 1
         return _as_json(DryRunReport(None, None, None, None, [], 0.0))
-
-
-class _RefusedError(Exception):
-    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
-        self.status = status
-        self.detail = detail
-        self.headers = headers or {}
 
 
 @dataclass(frozen=True)
@@ -202,11 +171,11 @@ class _Form:
         try:
             form = from_json(body, allow_inf_nan=False)
         except ValueError:
-            raise _RefusedError(400, "The request is not JSON.") from None
+            raise RequestError(400, "The request is not JSON.") from None
         form = _typed(form, dict, "The request")
         channel = _typed(form.get("channelName", ""), str, "channelName")
         if not channel:
-            raise _RefusedError(400, "The request has no channelName.")
+            raise RequestError(400, "The request has no channelName.")
         message = _typed(form.get("message") or {}, dict, "message")
         headers = _typed(form.get("headers") or {}, dict, "headers")
         for name, value in headers.items():
@@ -224,7 +193,7 @@ class _Form:
 def _typed(value: Any, expected: type, name: str) -> Any:
     if not isinstance(value, expected):
         names = {dict: "an object", str: "a string", bool: "true or false"}
-        raise _RefusedError(400, f"{name} is not {names[expected]}.")
+        raise RequestError(400, f"{name} is not {names[expected]}.")
     return value
 
 
