@@ -303,7 +303,8 @@ def set_up_logger(broker: Any) -> None:
 
 def current_handler(broker: Any) -> Any:
     """The subscriber whose message is being handled here, or None."""
-    return broker.context.get_local("handler_")
+    with hooks():
+        return broker.context.get_local("handler_")
 
 
 # --- Copies of subscribers -------------------------------------------------------------------

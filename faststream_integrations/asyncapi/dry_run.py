@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
-from faststream.exceptions import SubscriberNotFound
+from faststream.exceptions import StopConsume, SubscriberNotFound
 from faststream.message import AckStatus
 from faststream.response import Response
 from pydantic_core import ValidationError, from_json
@@ -150,7 +150,9 @@ class _Scope:
     async def deliver(self, subscriber: Any, raw: Any, delivery: Delivery) -> Any:
         cloned = clone(subscriber, delivery)
         self._clones.append(cloned)
-        return await cloned.process_message(raw)
+        with hooks():
+            process = cloned.process_message
+        return await process(raw)
 
     def producer(self, broker: Any) -> Any:
         return self._in_memory(broker)[0]
@@ -326,6 +328,9 @@ class DryRun:
             task.cancel()
             scope.closed = True
 
+        handled = delivery.exception
+        if failures and isinstance(failures[0], StopConsume):
+            handled = failures.pop()
         error = _failure(failures[0]) if failures else None
         if timed_out:
             error = Failure("TimeoutError", _timeout_message(timeout, ended=task.done()))
@@ -333,7 +338,6 @@ class DryRun:
             error = Failure("CancelledError", "The handler cancelled itself.")
         elif exc := task.exception():
             raise exc
-        handled = delivery.exception
         if timed_out or task.cancelled() or handled in failures:
             handled = None
         return DryRunReport(
@@ -381,17 +385,7 @@ class DryRun:
         return brokers
 
     async def _find(self, channel: str, address: str | None) -> _Target:
-        targets: list[tuple[str, str, _Target]] = []
-        for broker in self._brokers() if callable(self._brokers) else self._brokers:
-            kind = Kind.of(broker)
-            for subscriber in broker.subscribers:
-                if subscriber.specification.include_in_schema:
-                    for name, declared in self._channels_of(kind, subscriber).items():
-                        concrete = address or kind.concrete(declared, subscriber)
-                        target = _Target(broker, kind, subscriber, concrete)
-                        targets.append((name, declared, target))
-        targets.sort(key=lambda entry: entry[:2])
-
+        targets = self._targets(address)
         # The document writes a dot for a slash in a channel's id.
         for name, _, target in targets:
             if channel in {name, name.replace("/", ".")}:
@@ -407,13 +401,28 @@ class DryRun:
         msg = f"No subscriber of this application serves the channel {channel!r}."
         raise ChannelNotFoundError(msg)
 
+    def _targets(self, address: str | None) -> list[tuple[str, str, _Target]]:
+        """Every channel that a subscriber serves: its name, its address, and how to get there."""
+        targets: list[tuple[str, str, _Target]] = []
+        with hooks():
+            for broker in self._brokers() if callable(self._brokers) else self._brokers:
+                kind = Kind.of(broker)
+                for subscriber in broker.subscribers:
+                    if not subscriber.specification.include_in_schema:
+                        continue
+                    for name, declared in self._channels_of(kind, subscriber).items():
+                        concrete = address or kind.concrete(declared, subscriber)
+                        target = _Target(broker, kind, subscriber, concrete)
+                        targets.append((name, declared, target))
+        # A broker keeps its subscribers in a set.
+        return sorted(targets, key=lambda entry: entry[:2])
+
     def _channels_of(self, kind: Kind, subscriber: Any) -> dict[str, str]:
         # To compute them builds the payload's schema: a millisecond for each subscriber.
         state = (subscriber.specification.name, len(subscriber.calls))
         known = self._channels.get(subscriber)
         if known is None or known[0] != state:
-            with hooks():
-                known = self._channels[subscriber] = (state, kind.channels(subscriber))
+            known = self._channels[subscriber] = (state, kind.channels(subscriber))
         return known[1]
 
     async def _incoming(
