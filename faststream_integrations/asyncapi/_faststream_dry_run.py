@@ -11,6 +11,7 @@ import re
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 from faststream.message import AckStatus
@@ -80,12 +81,14 @@ class Kind:
 
     def channels(self, subscriber: Any) -> dict[str, str]:
         """The AsyncAPI channel names of a subscriber, each with its declared address."""
+        specification = copy.copy(subscriber.specification)
+        specification.__class__ = _without_payloads(type(specification))
         return {
-            name: self._declared_address(spec, subscriber)
-            for name, spec in clone(subscriber).schema().items()
+            name: self._declared_address(channel)
+            for name, channel in specification.get_schema().items()
         }
 
-    def _declared_address(self, spec: Any, subscriber: Any) -> str:
+    def _declared_address(self, spec: Any) -> str:
         # The bindings have the address in every version; `spec.address` came after 0.7.0.
         bindings = spec.bindings
         if self.name == "nats":
@@ -163,6 +166,13 @@ class Kind:
         if self.name == "redis":
             return testing.FakeProducer(view, (view,), broker.config)
         return testing.FakeProducer(view, (view,))
+
+
+@cache
+def _without_payloads(specification: Any) -> Any:
+    # The names do not need the payloads' schemas, which take long to make.
+    members = {"__slots__": (), "get_payloads": lambda _self: []}
+    return type(specification.__name__, (specification,), members)
 
 
 class _View:
@@ -347,7 +357,7 @@ class Delivery:
             message.consumer = DeadEnd()
 
 
-def clone(subscriber: Any, delivery: Delivery | None = None) -> Any:
+def clone(subscriber: Any, delivery: Delivery) -> Any:
     """A copy of a subscriber that handles messages without a trace in the original.
 
     Args:
@@ -363,8 +373,6 @@ def clone(subscriber: Any, delivery: Delivery | None = None) -> Any:
         copied.running = True
         copied.calls = copy.copy(subscriber.calls)
         copied.calls.data = [copy.copy(item) for item in subscriber.calls]
-        copied.specification = copy.copy(subscriber.specification)
-        copied.specification.calls = copied.calls
         for item in copied.calls:
             item.handler = copy.copy(item.handler)
             item.handler.is_test = False
@@ -374,8 +382,7 @@ def clone(subscriber: Any, delivery: Delivery | None = None) -> Any:
                 parser = copied._build_parser()
                 copied._parser, copied._decoder = parser.parse_message, parser.decode_message
             copied._build_fastdepends_model()
-        if delivery is not None:
-            _observe(copied, delivery)
+        _observe(copied, delivery)
     return copied
 
 

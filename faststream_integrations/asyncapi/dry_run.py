@@ -12,7 +12,6 @@ from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
-from weakref import WeakKeyDictionary
 
 from faststream.exceptions import StopConsume, SubscriberNotFound
 from faststream.message import AckStatus
@@ -88,7 +87,7 @@ class Published:
     Attributes:
         broker: The class name of the broker.
         channel: Its subject, topic, queue, routing key, channel, list or stream.
-        payload: The message's body, as it was before encoding.
+        payload: The message's body, as JSON can hold it.
         headers: Its headers.
         correlation_id: Its correlation id.
     """
@@ -158,14 +157,17 @@ class _Scope:
         return self._in_memory(broker)[0]
 
     async def publish(self, broker: Any, command: Any) -> Any:
-        self._record(broker, command, [command.body])
+        result = None
         # With no subscriber there: it encodes, so a body that cannot be encoded fails here too.
         with suppress(SubscriberNotFound):
-            return await self.producer(broker).publish(command)
+            result = await self.producer(broker).publish(command)
+        self._record(broker, command, [command.body])
+        return result
 
     async def publish_batch(self, broker: Any, command: Any) -> Any:
-        self._record(broker, command, list(command.batch_bodies))
-        return await self.producer(broker).publish_batch(command)
+        result = await self.producer(broker).publish_batch(command)
+        self._record(broker, command, command.batch_bodies)
+        return result
 
     async def request(self, broker: Any, command: Any) -> Any:
         self._record(broker, command, [command.body])
@@ -197,15 +199,15 @@ class _Scope:
     def _responder(self, subscriber: Any) -> Callable[[Any], Any]:
         return lambda raw: self.deliver(subscriber, raw, Delivery())
 
-    def _record(self, broker: Any, command: Any, bodies: list[Any]) -> None:
+    def _record(self, broker: Any, command: Any, bodies: Iterable[Any]) -> None:
         # RabbitMQ: a fanout exchange has no routing key.
         exchange = getattr(command, "exchange", None)
         self.published.extend(
             Published(
                 broker=type(broker).__name__,
                 channel=command.destination or getattr(exchange, "name", ""),
-                payload=body,
-                headers=dict(command.headers),
+                payload=to_json(body),
+                headers=to_json(command.headers),
                 correlation_id=command.correlation_id,
             )
             for body in bodies
@@ -252,7 +254,6 @@ class DryRun:
 
     def __init__(self, brokers: Brokers) -> None:
         self._brokers = brokers
-        self._channels: WeakKeyDictionary[Any, tuple[Any, dict[str, str]]] = WeakKeyDictionary()
         self._tasks: set[asyncio.Task[None]] = set()
         # Early, so that whoever keeps a reference to a broker's producer keeps the right one.
         with suppress(DryRunUnavailableError):
@@ -410,20 +411,12 @@ class DryRun:
                 for subscriber in broker.subscribers:
                     if not subscriber.specification.include_in_schema:
                         continue
-                    for name, declared in self._channels_of(kind, subscriber).items():
+                    for name, declared in kind.channels(subscriber).items():
                         concrete = address or kind.concrete(declared, subscriber)
                         target = _Target(broker, kind, subscriber, concrete)
                         targets.append((name, declared, target))
         # A broker keeps its subscribers in a set.
         return sorted(targets, key=lambda entry: entry[:2])
-
-    def _channels_of(self, kind: Kind, subscriber: Any) -> dict[str, str]:
-        # To compute them builds the payload's schema: a millisecond for each subscriber.
-        state = (subscriber.specification.name, len(subscriber.calls))
-        known = self._channels.get(subscriber)
-        if known is None or known[0] != state:
-            known = self._channels[subscriber] = (state, kind.channels(subscriber))
-        return known[1]
 
     async def _incoming(
         self, target: _Target, payload: Any, headers: Mapping[str, str]

@@ -256,7 +256,7 @@ async def test_manual_acknowledgement_is_none_until_the_handler_gives_one(
     assert (await engine.run("jobs.a", True)).acknowledgement == "nack"
 
 
-async def test_exception_in_the_parser_is_an_error_and_rejects() -> None:
+async def test_exception_in_the_parser_is_an_error() -> None:
     async def parser(_message: Any, _original: Any) -> Any:
         msg = "not ours"
         raise ValueError(msg)
@@ -279,6 +279,20 @@ async def test_body_that_cannot_be_encoded_fails_as_it_would(broker: NatsBroker)
     report = await DryRun([broker]).run("orders", "x")
 
     assert report.error is not None
+    assert report.published == []
+
+
+async def test_published_body_is_shown_as_it_was_when_it_was_published(
+    broker: NatsBroker,
+) -> None:
+    @broker.subscriber("orders")
+    async def handler(order: dict[str, int]) -> None:
+        await broker.publish(order, "audit")
+        order["id"] = 2
+
+    report = await DryRun([broker]).run("orders", {"id": 1})
+
+    assert [message.payload for message in report.published] == [{"id": 1}]
 
 
 async def test_request_that_nobody_here_answers_is_an_error(broker: NatsBroker) -> None:
