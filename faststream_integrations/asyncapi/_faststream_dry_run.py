@@ -82,7 +82,8 @@ class Kind:
     def channels(self, subscriber: Any) -> dict[str, str]:
         """The AsyncAPI channel names of a subscriber, each with its declared address."""
         specification = copy.copy(subscriber.specification)
-        specification.__class__ = _without_payloads(type(specification))
+        cls: Any = type(specification)
+        specification.__class__ = _without_payloads(cls)
         return {
             name: self._declared_address(channel)
             for name, channel in specification.get_schema().items()

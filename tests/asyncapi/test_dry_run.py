@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import threading
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -615,6 +616,22 @@ async def test_handler_that_refuses_to_be_cancelled_counts_until_it_ends(
     await asyncio.gather(*engine._tasks)
     assert engine.active == 0
     assert len(errors) == 1
+
+
+async def test_plain_function_ends_in_its_thread_after_the_time_limit(broker: NatsBroker) -> None:
+    released, ended = threading.Event(), threading.Event()
+
+    @broker.subscriber("orders")
+    def handler(_body: str) -> None:
+        released.wait()
+        ended.set()
+
+    report = await DryRun([broker]).run("orders", "x", timeout=0.01)
+    released.set()
+
+    assert report.error is not None
+    assert report.error.type == "TimeoutError"
+    assert await asyncio.to_thread(ended.wait, 10)
 
 
 async def test_caller_that_goes_away_cancels_the_run(broker: NatsBroker) -> None:

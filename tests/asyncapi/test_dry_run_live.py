@@ -94,8 +94,9 @@ def live(request: pytest.FixtureRequest) -> Live:
     return live
 
 
+@pytest.mark.parametrize("early", [True, False], ids=["made before start", "made after start"])
 async def test_live_subscriber_gets_its_messages_and_none_of_a_dry_run(
-    live: Live, nats_url: str
+    live: Live, nats_url: str, early: bool
 ) -> None:
     name = f"dry-run-{uuid.uuid4().hex}"
     broker = live.broker(nats_url)
@@ -115,23 +116,27 @@ async def test_live_subscriber_gets_its_messages_and_none_of_a_dry_run(
     async def batch_handler(body: list[str]) -> str:
         return await handle(body)
 
-    live.subscriber(broker, name)(batch_handler if live.batch else handler)
+    called = batch_handler if live.batch else handler
+    live.subscriber(broker, name)(broker.publisher(audit)(called))
 
     @broker.subscriber(queue(audit) if live.port == 5672 else audit)
     async def auditor(text: str) -> None:
         audited.put_nowait(text)
 
+    engine = DryRun([broker] if early else [])
     async with broker:
         await broker.start()
-        engine = DryRun([broker])
+        if not early:
+            engine = DryRun([broker])
         channel = next(
             key
             for key in [key for s in broker.subscribers for key in s.schema()]
             if key.endswith("andler")
         )
 
-        async def seen() -> tuple[tuple[str, bool], str]:
-            return await asyncio.wait_for(_both(handled, audited), 10)
+        async def seen() -> list[Any]:
+            queues = [handled, audited, audited]
+            return [await asyncio.wait_for(queue.get(), 10) for queue in queues]
 
         await engine.publish(channel, "before")
         before = await seen()
@@ -144,10 +149,13 @@ async def test_live_subscriber_gets_its_messages_and_none_of_a_dry_run(
         if isinstance(broker, RedisBroker):
             await broker._connection.delete(name)
 
-    assert before == (("before", False), "before")
+    assert before == [("before", False), "before", "done"]
     assert (report.error, report.result, dry) == (None, "done", ("dry", True))
-    assert [(m.channel, m.payload) for m in report.published] == [(audit, "dry")]
-    assert after == (("after", False), "after")
+    assert [(m.channel, m.payload) for m in report.published] == [
+        (audit, "dry"),
+        (audit, "done"),
+    ]
+    assert after == [("after", False), "after", "done"]
     assert handled.empty()
     assert audited.empty()
     assert running == [True, True]
@@ -178,14 +186,10 @@ async def test_live_subscriber_started_by_a_dry_run_is_live(nats_url: str) -> No
         await broker.start()
         report = await DryRun([broker]).run(f"{name}.start", "x")
         await broker.publish("live", f"{name}.late")
-        seen = await asyncio.wait_for(_both(handled, audited), 10)
+        seen = [await asyncio.wait_for(queue.get(), 10) for queue in (handled, audited)]
 
     assert report.error is None
-    assert seen == (False, "live")
-
-
-async def _both(first: asyncio.Queue[Any], second: asyncio.Queue[Any]) -> tuple[Any, Any]:
-    return await first.get(), await second.get()
+    assert seen == [False, "live"]
 
 
 def _listens(port: int) -> bool:
