@@ -469,7 +469,7 @@ class DryRun:
 def to_json(value: Any) -> Any:
     """A value as JSON can hold it; what has no JSON form is its `repr`."""
     for bytes_mode in ("utf8", "base64"):
-        with suppress(ValueError, TypeError, RecursionError):
+        with suppress(Exception):
             return from_json(
                 dump_json(
                     value,
@@ -505,11 +505,9 @@ def _failure(exc: BaseException) -> Failure:
 
 def _problem(error: Mapping[str, Any]) -> dict[str, Any]:
     problem = {"type": error["type"], "loc": list(error["loc"]), "msg": error["msg"]}
-    # What is missing has for input all arguments, FastStream's own among them; what has no JSON
-    # form did not come with the message.
-    if error["type"] != "missing":
-        with suppress(ValueError):
-            problem["input"] = from_json(dump_json(error["input"], inf_nan_mode="strings"))
+    # What has no JSON form did not come with the message: it is FastStream's or the application's.
+    with suppress(Exception):
+        problem["input"] = from_json(dump_json(error["input"], inf_nan_mode="strings"))
     return problem
 
 

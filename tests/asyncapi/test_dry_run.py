@@ -5,6 +5,7 @@ import sys
 import threading
 from contextlib import suppress
 from typing import Annotated, Any
+from unittest.mock import Mock
 
 import anyio.to_thread
 import pytest
@@ -147,19 +148,28 @@ async def test_broker_subscriber_and_router_added_late_are_found(broker: NatsBro
 
 async def test_handler_is_chosen_by_its_filter(broker: NatsBroker) -> None:
     subscriber = broker.subscriber("orders")
+    messages: list[Any] = []
 
-    @subscriber(filter=lambda m: m.headers.get("kind") == "a")
+    def is_a(message: Any) -> bool:
+        messages.append(message)
+        return bool(message.headers.get("kind") == "a")
+
+    @subscriber(filter=is_a)
     async def a(_body: str) -> str:
         return "a"
 
     @subscriber
     async def b(_body: str) -> str:
+        messages.append(broker.context.get("message"))
         return "b"
 
     engine = DryRun([broker])
 
     assert (await engine.run("orders", "x", {"kind": "a"})).result == "a"
+    messages.clear()
     assert (await engine.run("orders", "x")).result == "b"
+    # It is parsed once for both.
+    assert messages[0] is messages[1]
 
 
 # --- What the report says --------------------------------------------------------------------
@@ -187,6 +197,23 @@ async def test_invalid_message_shows_every_problem_and_nothing_of_the_context(
         ("int_parsing", ["order", "id"], "<b>one</b>"),
         ("greater_than", ["order", "quantity"], 0),
         ("int_parsing", ["number"], "new"),
+    ]
+
+
+async def test_missing_field_shows_where_it_is_missing(broker: NatsBroker) -> None:
+    @broker.subscriber("orders")
+    async def handler(orders: list[Order]) -> None: ...
+
+    report = await DryRun([broker]).run("orders", [{"quantity": 2}])
+
+    assert report.error is not None
+    assert report.error.details == [
+        {
+            "type": "missing",
+            "loc": ["orders", 0, "id"],
+            "msg": "Field required",
+            "input": {"quantity": 2},
+        }
     ]
 
 
@@ -420,10 +447,13 @@ async def test_live_subscriber_is_not_changed(broker: NatsBroker) -> None:
             if not name.startswith("__") and name not in {"subject", "clear_subject"}
         ]
 
+    # A stopping subscriber waits for those who hold its lock.
+    subscriber.lock = Mock(spec=["nobody enters it"])
     before = [id(value) for value in state() if not callable(value)]
-    await DryRun([broker]).run("orders", "x")
+    report = await DryRun([broker]).run("orders", "x")
     after = [id(value) for value in state() if not callable(value)]
 
+    assert report.error is None
     assert after == before
     assert list(broker.subscribers) == [subscriber]
 
@@ -490,6 +520,30 @@ async def test_missing_hook_makes_dry_runs_unavailable(
 async def test_unknown_broker_makes_dry_runs_unavailable() -> None:
     with pytest.raises(DryRunUnavailableError, match="object is not a known kind of broker"):
         await DryRun([object()]).run("orders", "x")
+
+
+async def test_dry_run_that_a_live_handler_starts_is_one(broker: NatsBroker) -> None:
+    engine = DryRun([broker])
+    reports: list[Any] = []
+
+    @broker.subscriber("inner")
+    async def inner(_body: str) -> bool:
+        await broker.publish("x", "audit")
+        return is_dry_run()
+
+    @broker.subscriber("outer")
+    async def outer(_body: str) -> None:
+        reports.append(await engine.run("inner", "x"))
+        reports.append(is_dry_run())
+
+    @broker.subscriber("audit")
+    async def audit(_body: str) -> None:
+        pytest.fail("the message was sent")
+
+    async with TestNatsBroker(broker) as test_broker:
+        await test_broker.publish("x", "outer")
+
+    assert (reports[0].error, reports[0].result, reports[1]) == (None, True, False)
 
 
 # --- Being in a dry run ----------------------------------------------------------------------

@@ -12,7 +12,7 @@ from faststream.confluent import KafkaBroker as ConfluentBroker
 from faststream.confluent import TopicPartition as ConfluentPartition
 from faststream.kafka import KafkaBroker, TopicPartition
 from faststream.middlewares import AckPolicy
-from faststream.mqtt import MQTTBroker
+from faststream.mqtt import MQTTBroker, MQTTRouter
 from faststream.nats import JStream, NatsBroker, NatsRouter, PullSub
 from faststream.rabbit import ExchangeType, RabbitBroker, RabbitExchange, RabbitQueue
 from faststream.redis import ListSub, PubSub, RedisBroker, StreamSub
@@ -240,6 +240,19 @@ async def test_failing_handler_shows_its_exception_and_what_it_did_before(case: 
         assert report.acknowledgement is None
 
 
+async def test_mqtt_router_takes_the_version_of_its_broker() -> None:
+    router = MQTTRouter()
+
+    @router.subscriber("orders")
+    async def handler(_body: str) -> str:
+        return type(broker.context.get("handler_")._decoder.__self__).__name__
+
+    broker = MQTTBroker(version="3.1.1")
+    broker.include_router(router)
+
+    assert (await DryRun([broker]).run("orders", "x")).result == "MQTTParserV311"
+
+
 BROKERS = [NatsBroker, RedisBroker, RabbitBroker, KafkaBroker, ConfluentBroker, MQTTBroker]
 
 
@@ -347,3 +360,37 @@ async def test_redis_publisher_of_its_own_is_recorded() -> None:
     report = await DryRun([broker]).run("orders", "x")
 
     assert [(m.channel, m.payload) for m in report.published] == [("parts", "a"), ("parts", "b")]
+
+
+async def test_redis_publisher_that_a_handler_starts_is_recorded() -> None:
+    broker = RedisBroker()
+
+    @broker.subscriber("orders")
+    async def handler(_order: str) -> None:
+        publisher = broker.publisher("late")
+        await publisher.start()
+        await publisher.publish("x")
+
+    report = await DryRun([broker]).run("orders", "x")
+
+    assert [(m.channel, m.payload) for m in report.published] == [("late", "x")]
+
+
+@pytest.mark.parametrize("make", [KafkaBroker, ConfluentBroker])
+async def test_kafka_publisher_that_flushes_is_recorded(make: Callable[[], Any]) -> None:
+    broker = make()
+    broker.subscriber("orders")(broker.publisher("answers", autoflush=True)(double))
+
+    report = await DryRun([broker]).run("orders", {"id": 1})
+
+    assert [(m.channel, m.payload) for m in report.published] == [("answers", {"doubled": 2})]
+
+
+@pytest.mark.parametrize("make", BROKERS)
+async def test_wrapped_producer_is_as_true_as_it_was(make: Callable[[], Any]) -> None:
+    broker = make()
+    before = bool(broker.config.producer)
+
+    DryRun([broker])
+
+    assert bool(broker.config.producer) is before
