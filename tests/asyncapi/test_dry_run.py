@@ -523,7 +523,8 @@ async def test_unknown_broker_makes_dry_runs_unavailable() -> None:
 
 
 async def test_dry_run_that_a_live_handler_starts_is_one(broker: NatsBroker) -> None:
-    engine = DryRun([broker])
+    live = NatsBroker()
+    engine = DryRun([live, broker])
     reports: list[Any] = []
 
     @broker.subscriber("inner")
@@ -531,7 +532,7 @@ async def test_dry_run_that_a_live_handler_starts_is_one(broker: NatsBroker) -> 
         await broker.publish("x", "audit")
         return is_dry_run()
 
-    @broker.subscriber("outer")
+    @live.subscriber("outer")
     async def outer(_body: str) -> None:
         reports.append(await engine.run("inner", "x"))
         reports.append(is_dry_run())
@@ -540,7 +541,7 @@ async def test_dry_run_that_a_live_handler_starts_is_one(broker: NatsBroker) -> 
     async def audit(_body: str) -> None:
         pytest.fail("the message was sent")
 
-    async with TestNatsBroker(broker) as test_broker:
+    async with TestNatsBroker(broker), TestNatsBroker(live) as test_broker:
         await test_broker.publish("x", "outer")
 
     assert (reports[0].error, reports[0].result, reports[1]) == (None, True, False)
