@@ -135,9 +135,20 @@ class Environment:
         """
         state = scope.get("state")
         found = state.get(STATE_KEY) if isinstance(state, dict) else None
-        if found is None and (host := scope.get("app")) is not None:
+        host = scope.get("app") or scope.get("litestar_app")
+        if found is None and host is not None:
             found = getattr(getattr(host, "state", None), STATE_KEY, None)
         return found if isinstance(found, Environment) else None
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the lifespan state of an application has: ``broker`` (the first) and ``brokers``."""
+        brokers = tuple(self.brokers)
+        return {"broker": brokers[0] if brokers else None, "brokers": brokers, STATE_KEY: self}
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        """Stay the same object: some hosts copy their state for each request."""
+        return self
 
     def find(self, key: str) -> Any:
         """Find a value that `context` does not have, `EMPTY` where there is none.

@@ -90,9 +90,10 @@ class Plan:
         host_values: Collection[str] = (),
         is_handler: bool = True,
     ) -> None:
-        if call.unresolved:
+        unresolved = [name for name in call.unresolved if name not in host_values]
+        if unresolved:
             msg = (
-                f"{call.name}: the annotations of {', '.join(call.unresolved)} refer to names "
+                f"{call.name}: the annotations of {', '.join(unresolved)} refer to names "
                 "that do not exist; import them in the module that defines the function."
             )
             raise SetupError(msg)

@@ -15,7 +15,7 @@ from faststream_integrations.asgi.handlers import (
 )
 from faststream_integrations.types import ASGIApp, Scope
 
-__all__ = ("Router", "check_path_parameters", "path_parameters")
+__all__ = ("Router", "below", "check_path_parameters", "path_parameters")
 
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
 
@@ -178,7 +178,7 @@ class Router:
                 return route.find(scope), {**scope, "path_params": parameters}
         for prefix, app in self._mounts:
             if path == prefix or path.startswith(f"{prefix}/"):
-                return app, _below(scope, prefix, path)
+                return app, below(scope, prefix, path)
         return (NOT_FOUND if scope["type"] == "http" else refuse), scope
 
 
@@ -207,7 +207,7 @@ def _match(
     return found
 
 
-def _below(scope: Scope, prefix: str, path: str) -> Scope:
+def below(scope: Scope, prefix: str, path: str) -> Scope:
     """Return the scope for a mounted application: `root_path` grows by the prefix.
 
     Its own root ends in a slash, so that it need not redirect to itself.

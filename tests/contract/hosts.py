@@ -15,12 +15,14 @@ import fastapi
 import httpx
 from fastapi import APIRouter, FastAPI, Request
 from faststream import FastStream
+from litestar import Litestar, Response
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
 from faststream_integrations import AsgiFastStream, broker_lifespan
 from faststream_integrations.asgi import as_asgi
 from faststream_integrations.fastapi import FastStreamRouter
+from faststream_integrations.litestar import FastStreamPlugin
 from faststream_integrations.testing import asgi_client
 
 Routes = Sequence[tuple[str, Any]]
@@ -38,6 +40,8 @@ class Host:
             (or the server) to see; otherwise the application makes a 500 of it.
         invalid_json: The status for a body that is no JSON, where the host has one of its own.
         adopts: Whether upstream's handlers become ours, instead of being called as they are.
+        watch: Options for `build` that let the host's own exception handlers see what they get,
+            where exceptions do not leave the application.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Host:
     propagates: bool = True
     invalid_json: int = 400
     adopts: bool = True
+    watch: Callable[[Callable[[Exception], None]], dict[str, Any]] = lambda see: {}
 
     def client(
         self, *brokers_or_app: Any, asgi_routes: Routes = (), in_memory: bool = True, **options: Any
@@ -119,6 +124,21 @@ def build_fastapi_lifespan(
     return app
 
 
+def build_litestar(
+    *brokers_or_app: Any, see: Callable[[Exception], None] | None = None, **options: Any
+) -> Litestar:
+    """Use the plugin of Litestar, whose exception handlers see what leaves a handler."""
+
+    def handle(request: Any, error: Exception) -> Response[None]:
+        see(error)
+        return Response(None, status_code=500)
+
+    return Litestar(
+        plugins=[FastStreamPlugin(*brokers_or_app, **options)],
+        exception_handlers={500: handle} if see else {},
+    )
+
+
 HOSTS = (
     Host("asgi", build_asgi, propagates=False),
     Host("mounted", build_mounted, prefix="/mounted", propagates=False),
@@ -126,4 +146,5 @@ HOSTS = (
     Host("fastapi", build_fastapi, invalid_json=422),
     Host("fastapi-nested", build_fastapi_nested, prefix="/a/b/c", invalid_json=422),
     Host("fastapi-lifespan", build_fastapi_lifespan, adopts=False),
+    Host("litestar", build_litestar, watch=lambda see: {"see": see}),
 )

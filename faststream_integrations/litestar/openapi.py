@@ -1,0 +1,169 @@
+"""FastStream's handlers in Litestar's OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from litestar.enums import HttpMethod
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.spec import (
+    OpenAPIMediaType,
+    OpenAPIResponse,
+    Operation,
+    Parameter,
+    RequestBody,
+    Schema,
+)
+from litestar.types import OperationIDCreator
+from pydantic import PydanticSchemaGenerationError, TypeAdapter
+from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from faststream_integrations.asgi.handlers import HttpHandler
+from faststream_integrations.asgi.signature import Field
+
+__all__ = ("operation_class", "operation_id", "tag_names")
+
+
+@dataclass
+class JSONSchema(Schema):
+    """A schema that is written already, by the library that validates."""
+
+    document: dict[str, Any] = field(default_factory=dict)
+
+    def to_schema(self) -> dict[str, Any]:
+        """Return the schema."""
+        return self.document
+
+    __hash__ = object.__hash__
+
+
+def operation_class(handler: HttpHandler) -> type[Operation]:
+    """Make the class by which Litestar documents a handler: with all that it reads."""
+    fields = handler.call.fields()
+
+    @dataclass
+    class HandlerOperation(Operation):
+        def __post_init__(self) -> None:
+            # Litestar knows the path's parameters, and those that its own dependencies read.
+            known = {
+                (p.name, p.param_in): p for p in self.parameters or () if isinstance(p, Parameter)
+            }
+            ours = {(p.name, p.param_in): p for p in parameters_of(fields)}
+            self.parameters = [*(known | ours).values()] or None
+            self.request_body = body_of(fields)
+            self.responses = dict(responses_of(fields))
+
+    return HandlerOperation
+
+
+def parameters_of(fields: Iterable[Field]) -> list[Parameter]:
+    """Write what a handler reads beside the body."""
+    return [
+        Parameter(
+            name=each.alias,
+            param_in=each.source,
+            required=each.required,
+            description=each.description,
+            schema=schema_of(each),
+        )
+        for each in fields
+        if each.source != "body"
+    ]
+
+
+def body_of(fields: Iterable[Field]) -> RequestBody | None:
+    """Write the body that a handler reads."""
+    for each in fields:
+        if each.source == "body":
+            content = {"application/json": OpenAPIMediaType(schema=schema_of(each))}
+            return RequestBody(content, each.description, required=each.required)
+    return None
+
+
+def responses_of(fields: Sequence[Field]) -> Iterable[tuple[str, OpenAPIResponse]]:
+    """Write what a handler may answer, as far as its signature tells."""
+    yield "200", OpenAPIResponse("The answer of the handler")
+    if any(each.source == "body" for each in fields):
+        yield "400", refusal("The body is not JSON", ERRORS)
+        yield "413", refusal("The body is too large", TEXT)
+        yield "415", refusal("The content type of the body is not JSON", TEXT)
+    if fields:
+        yield "422", refusal("The request does not validate", ERRORS)
+
+
+def refusal(description: str, detail: dict[str, Any]) -> OpenAPIResponse:
+    """Write the response that tells the client what to change."""
+    schema = {"type": "object", "required": ["detail"], "properties": {"detail": detail}}
+    content = {"application/json": OpenAPIMediaType(schema=JSONSchema(document=schema))}
+    return OpenAPIResponse(description, content=content)
+
+
+TEXT: dict[str, Any] = {"type": "string"}
+ERRORS: dict[str, Any] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["type", "loc", "msg", "input"],
+        "properties": {
+            "type": {"type": "string"},
+            "loc": {"type": "array", "items": {"type": ["string", "integer"]}},
+            "msg": {"type": "string"},
+            "input": {},
+        },
+    },
+}
+
+
+def schema_of(read: Field) -> JSONSchema:
+    """Write the schema of a value; an empty one where its type has none."""
+    try:
+        document = TypeAdapter(read.annotation).json_schema()
+    except (PydanticSchemaGenerationError, PydanticInvalidForJsonSchema, PydanticUserError):
+        document = {}
+    document = inline(document, document.pop("$defs", {}))
+    if read.default is not None and not read.required:
+        with suppress(PydanticSerializationError):
+            document["default"] = to_jsonable_python(read.default)
+    return JSONSchema(document=document)
+
+
+def inline(node: Any, definitions: dict[str, Any], within: tuple[str, ...] = ()) -> Any:
+    """Put definitions in the place of the references to them.
+
+    Litestar collects the shared schemas of the document itself, so there is no place to refer to;
+    a model within itself ends in its name.
+    """
+    if isinstance(node, list):
+        return [inline(each, definitions, within) for each in node]
+    if not isinstance(node, dict):
+        return node
+    reference = node.get("$ref")
+    if isinstance(reference, str) and (name := reference.removeprefix("#/$defs/")) in definitions:
+        rest = {key: value for key, value in node.items() if key != "$ref"}
+        if name in within:
+            return {"title": name, "type": "object", **rest}
+        return {**inline(definitions[name], definitions, (*within, name)), **rest}
+    return {key: inline(value, definitions, within) for key, value in node.items()}
+
+
+def operation_id(unique_id: str) -> OperationIDCreator:
+    """Name the operations of a handler; one with several methods has several operations."""
+
+    def create(
+        handler: HTTPRouteHandler, method: HttpMethod | str, path_components: Sequence[Any]
+    ) -> str:
+        method = HttpMethod(method)
+        if len(handler.http_methods) == 1:
+            return unique_id
+        return f"{unique_id}_{method.value.lower()}"
+
+    return create
+
+
+def tag_names(tags: Iterable[Any] | None) -> list[str]:
+    """Return the names of FastStream's tags, which OpenAPI wants alone."""
+    return [tag["name"] if isinstance(tag, dict) else tag.name for tag in tags or ()]

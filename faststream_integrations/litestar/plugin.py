@@ -1,0 +1,183 @@
+"""The plugin: brokers, routes and the docs page in a Litestar application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from faststream.specification import AsyncAPI
+from litestar import Litestar
+from litestar.config.app import AppConfig
+from litestar.di import Provide
+from litestar.plugins import InitPlugin, ReceiveRoutePlugin
+from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute, WebSocketRoute
+from litestar.types import Guard
+
+from faststream_integrations._faststream import Application, UpstreamHttpHandler
+from faststream_integrations.asgi.handlers import HttpHandler
+from faststream_integrations.asgi.response import JSONResponse
+from faststream_integrations.asgi.routing import check_path_parameters
+from faststream_integrations.asyncapi import AsyncAPIRoute
+from faststream_integrations.environment import (
+    AnyBroker,
+    BrokerOrApp,
+    Environment,
+    brokers_of,
+    check_brokers,
+)
+from faststream_integrations.lifespan import running
+from faststream_integrations.litestar.injection import check_injected
+from faststream_integrations.litestar.requests import RefusedRequest, answer_refused
+from faststream_integrations.litestar.routes import make_mount, make_routes
+from faststream_integrations.types import ASGIApp, Scope
+
+if TYPE_CHECKING:
+    from faststream.specification.base import SpecificationFactory
+
+__all__ = ("FastStreamPlugin",)
+
+
+class FastStreamPlugin(InitPlugin, ReceiveRoutePlugin):
+    """FastStream in a Litestar application::
+
+        app = Litestar([...], plugins=[FastStreamPlugin(broker, asgi_routes=[...])])
+
+    The brokers start after everything else of the application, list the plugin last for that, and
+    stop before everything else. ``app.plugins.get(FastStreamPlugin)`` gives the plugin; the
+    brokers are in ``app.state.broker`` and ``app.state.brokers``, too.
+
+    Args:
+        brokers_or_app: One or several brokers, or a `FastStream` application, whose lifespan and
+            hooks then run too.
+        asgi_routes: Pairs of a path and an ASGI application. Handlers (`get`, `post`, ...; ours
+            and upstream's), probes among them, become native routes at the exact path, which may
+            have parameters (``/orders/{order_id}``); their parameters that FastStream does not own
+            are filled by Litestar's dependency injection. Anything else is mounted at its prefix.
+        asyncapi_path: Where the AsyncAPI page is served; nowhere by default.
+        specification: The AsyncAPI document; by default that of the `FastStream` application, or
+            one of the brokers.
+        guards: For all routes of the plugin.
+        opt: For all routes of the plugin, such as ``{"exclude_from_auth": True}``.
+        dependency_key: The name under which Litestar's handlers get the first broker; a dependency
+            of the application with that name stays what it is.
+        startup_timeout: How many seconds the start of the brokers may take in all.
+
+    Raises:
+        TypeError: No broker was given, or something that is none.
+        SetupError: A route that cannot be served; the message says why.
+    """
+
+    def __init__(
+        self,
+        *brokers_or_app: BrokerOrApp,
+        asgi_routes: Sequence[tuple[str, ASGIApp]] = (),
+        asyncapi_path: str | AsyncAPIRoute | None = None,
+        specification: SpecificationFactory | None = None,
+        guards: Sequence[Guard] = (),
+        opt: Mapping[str, Any] | None = None,
+        dependency_key: str = "broker",
+        startup_timeout: float = 10.0,
+    ) -> None:
+        check_brokers("FastStreamPlugin", brokers_or_app)
+        self.environment = Environment.of(*brokers_or_app)
+        self.specification = specification or specification_of(*brokers_or_app)
+        self.guards = guards
+        self.opt = opt or {}
+        self.dependency_key = dependency_key
+        self.startup_timeout = startup_timeout
+        self._brokers_or_app = brokers_or_app
+        self._routes: list[tuple[str, ASGIApp]] = []
+        for broker in self.brokers:
+            self.specification.add_broker(broker)
+        for path, app in asgi_routes:
+            self._add_route(path, app)
+        if asyncapi_path:
+            for path, handler in docs_routes(asyncapi_path, self.specification):
+                self._add_route(path, handler)
+
+    @property
+    def brokers(self) -> Sequence[AnyBroker]:
+        """The brokers, those included that a `FastStream` application got later."""
+        return brokers_of(*self._brokers_or_app)
+
+    def _add_route(self, path: str, app: ASGIApp) -> None:
+        if isinstance(app, UpstreamHttpHandler):
+            handler = HttpHandler.adopt(app)
+            check_path_parameters(path, handler)
+            if handler.include_in_schema:
+                self.specification.add_http_route(path, handler)
+            app = handler
+        self._routes.append((path, app))
+
+    def on_app_init(self, app_config: AppConfig) -> AppConfig:
+        """Add brokers, routes and the dependency to an application."""
+        stack = AsyncExitStack()
+
+        @asynccontextmanager
+        async def stop_first(_: Litestar) -> AsyncIterator[None]:
+            async with stack:
+                yield
+
+        async def start_last() -> None:
+            await stack.enter_async_context(
+                running(*self._brokers_or_app, startup_timeout=self.startup_timeout)
+            )
+
+        def provide_broker() -> Any:
+            return self.brokers[0]
+
+        for path, app in self._routes:
+            if isinstance(app, HttpHandler):
+                app_config.route_handlers.extend(
+                    make_routes(path, app, self.environment, guards=self.guards, opt=self.opt)
+                )
+            else:
+                app_config.route_handlers.append(
+                    make_mount(path, app, guards=self.guards, opt=self.opt)
+                )
+        # An exception handler for all exceptions is also one for these.
+        if Exception not in app_config.exception_handlers:
+            app_config.exception_handlers.setdefault(RefusedRequest, answer_refused)
+        app_config.dependencies.setdefault(
+            self.dependency_key, Provide(provide_broker, sync_to_thread=False)
+        )
+        for key, value in self.environment.state.items():
+            app_config.state.setdefault(key, value)
+        # Litestar enters the lifespans, then calls the hooks: the brokers start when the resources
+        # of the application are there, and stop before these close.
+        app_config.lifespan.append(stop_first)
+        app_config.on_startup.append(start_last)
+        return app_config
+
+    def receive_route(self, route: BaseRoute) -> None:
+        """Refuse a route whose function asks for what only `inject` can give."""
+        if isinstance(route, HTTPRoute):
+            for handler in route.route_handlers:
+                check_injected(handler)
+        elif isinstance(route, (WebSocketRoute, ASGIRoute)):
+            check_injected(route.route_handler)
+
+
+def specification_of(*brokers_or_app: BrokerOrApp) -> SpecificationFactory:
+    """Return the document of a `FastStream` application, else a new one."""
+    for target in brokers_or_app:
+        if isinstance(target, Application):
+            return target.schema
+    return AsyncAPI()
+
+
+def docs_routes(
+    path: str | AsyncAPIRoute, specification: SpecificationFactory
+) -> list[tuple[str, HttpHandler]]:
+    """Return the handlers of the AsyncAPI page."""
+    route = AsyncAPIRoute.ensure_route(path)
+
+    async def document(scope: Scope) -> JSONResponse:
+        return JSONResponse(specification.to_specification().to_jsonable())
+
+    handlers = [(route.path, HttpHandler.adopt(route(specification)))]
+    if route.asyncapi_json_path:
+        handler = HttpHandler(document, methods=("GET",), include_in_schema=route.include_in_schema)
+        handlers.append((route.asyncapi_json_path, handler))
+    return handlers

@@ -1,0 +1,244 @@
+"""FastStream's handlers, and other ASGI applications, as routes of Litestar."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any, get_args, get_origin
+
+from faststream.asgi import AsgiResponse as UpstreamResponse
+from faststream.exceptions import SetupError
+from litestar import Litestar, Request, Response, asgi, route
+from litestar.constants import RESERVED_KWARGS
+from litestar.di import NamedDependency
+from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
+from litestar.response.base import ASGIResponse
+from litestar.types import Guard
+from litestar.types import Receive as LitestarReceive
+from litestar.types import Scope as LitestarScope
+from litestar.types import Send as LitestarSend
+
+from faststream_integrations._faststream import EMPTY
+from faststream_integrations.asgi.errors import ContextValueError, RequestError
+from faststream_integrations.asgi.handlers import Endpoint, HttpHandler, without_body
+from faststream_integrations.asgi.response import AsgiResponse
+from faststream_integrations.asgi.routing import below, path_parameters
+from faststream_integrations.asgi.signature import HostValue
+from faststream_integrations.environment import Environment
+from faststream_integrations.litestar.openapi import operation_class, operation_id, tag_names
+from faststream_integrations.litestar.requests import (
+    HostRequest,
+    as_litestar_error,
+    log_missing_value,
+)
+from faststream_integrations.types import ASGIApp, Receive, Scope, Send
+
+__all__ = ("REQUEST", "dress", "host_parameters", "make_mount", "make_routes")
+
+NAMED_DEPENDENCY: Any = NamedDependency  # an alias that type checkers see no value in
+REQUEST = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
+
+
+def make_routes(
+    path: str,
+    handler: HttpHandler,
+    environment: Environment,
+    *,
+    guards: Sequence[Guard],
+    opt: Mapping[str, Any],
+) -> list[HTTPRouteHandler]:
+    """Make the routes of a FastStream handler: one for HEAD, which no document shows.
+
+    Raises:
+        SetupError: The handler cannot be compiled.
+    """
+    parameters = host_parameters(value for _, value in handler.call.host_values())
+    endpoint = Endpoint(handler, environment, frozenset(parameters))
+    parameters.setdefault("request", REQUEST)
+    litestar_path = "/".join(
+        f"{segment[:-1]}:str}}" if segment.startswith("{") else segment
+        for segment in path.split("/")
+    )
+    head = [method for method in handler.methods if method == "HEAD"]
+    others = [method for method in handler.methods if method != "HEAD"]
+    routes = []
+    for methods in filter(None, (others, head)):
+        make: Any = route(
+            litestar_path,
+            http_method=methods,  # type: ignore[arg-type]
+            guards=list(guards) or None,
+            opt=dict(opt),
+            request_max_body_size=handler.request_max_body_size,
+            status_code=200,
+            include_in_schema=handler.include_in_schema and methods is others,
+            description=handler.description,
+            tags=tag_names(handler.tags) or None,
+            operation_id=operation_id(handler.unique_id) if handler.unique_id else None,
+            operation_class=operation_class(handler),
+        )
+        routes.append(make(make_function(endpoint, parameters, is_head=methods is head)))
+    return routes
+
+
+def make_function(
+    endpoint: Endpoint, parameters: Mapping[str, inspect.Parameter], *, is_head: bool
+) -> Callable[..., Any]:
+    """Make the function that Litestar calls: it runs the compiled handler."""
+    environment = endpoint.environment
+    handle = endpoint.handle
+    in_litestars_way: bool | None = None
+
+    async def call(**host_values: Any) -> Any:
+        nonlocal in_litestars_way
+        request: Request[Any, Any, Any] = host_values["request"]
+        try:
+            response = await handle(HostRequest(request, environment), host_values)
+        except RequestError as error:
+            raise as_litestar_error(error) from error
+        except ContextValueError as error:
+            log_missing_value(environment, error)
+            raise
+        if in_litestars_way is None:
+            in_litestars_way = changes_responses(request.app)
+        if in_litestars_way and isinstance(response, (AsgiResponse, UpstreamResponse)):
+            return HostResponse(response, is_head=is_head)
+        return WithoutBody(response) if is_head else response
+
+    dress(call, endpoint.call.function, list(parameters.values()), returns=AsgiResponse)
+    return call
+
+
+def dress(
+    function: Callable[..., Any],
+    original: Callable[..., Any],
+    parameters: Sequence[inspect.Parameter],
+    returns: Any,
+) -> None:
+    """Give a function the name of another and the signature that Litestar shall see."""
+    original = inspect.unwrap(original)
+    name = getattr(original, "__name__", None) or type(original).__name__
+    function.__name__ = name
+    function.__qualname__ = getattr(original, "__qualname__", name)
+    function.__module__ = original.__module__
+    function.__doc__ = original.__doc__
+    function.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": returns}
+    function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        parameters, return_annotation=returns
+    )
+
+
+def host_parameters(values: Iterable[HostValue]) -> dict[str, inspect.Parameter]:
+    """Write the parameters that Litestar shall fill: those that FastStream does not own.
+
+    Args:
+        values: The parameters as FastStream read them.
+
+    Raises:
+        SetupError: Two functions want one name in different types.
+    """
+    parameters: dict[str, inspect.Parameter] = {}
+    for value in values:
+        annotation = value.annotation
+        if value.name not in RESERVED_KWARGS and not is_litestars(annotation):
+            # Without it, a name that no dependency has would become a query parameter.
+            annotation = NAMED_DEPENDENCY[annotation]
+        known = parameters.get(value.name)
+        if known is not None and known.annotation != annotation:
+            msg = (
+                f"The parameter {value.name!r} is {known.annotation!r} in one function and "
+                f"{annotation!r} in another; a dependency of Litestar has one type."
+            )
+            raise SetupError(msg)
+        parameters[value.name] = inspect.Parameter(
+            value.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            annotation=annotation,
+            default=inspect.Parameter.empty if value.default is EMPTY else value.default,
+        )
+    return parameters
+
+
+def is_litestars(annotation: Any) -> bool:
+    """Tell whether Litestar's own markers say where the value comes from."""
+    return get_origin(annotation) is Annotated and any(
+        type(marker).__module__.partition(".")[0] == "litestar"
+        for marker in get_args(annotation)[1:]
+    )
+
+
+def changes_responses(app: Litestar) -> bool:
+    """Tell whether the application adds to responses what only Litestar's own class takes."""
+    return bool(
+        app.after_request
+        or app.response_headers
+        or app.response_cookies
+        or app.cache_control
+        or app.etag
+    )
+
+
+class HostResponse(Response[bytes]):
+    """A response of FastStream's as one of Litestar's, for `after_request` and its like."""
+
+    def __init__(self, response: AsgiResponse | UpstreamResponse, *, is_head: bool) -> None:
+        headers = [(k.decode("latin-1"), v.decode("latin-1")) for k, v in response.raw_headers]
+        super().__init__(
+            b"" if is_head else response.body,
+            status_code=response.status_code,
+            headers={name: value for name, value in headers if name != "set-cookie"},
+        )
+        self._set_cookies = [value for name, value in headers if name == "set-cookie"]
+
+    def to_asgi_response(self, *args: Any, **kwargs: Any) -> ASGIResponse:
+        """Add the cookies, which are one header each."""
+        response = super().to_asgi_response(*args, **kwargs)
+        for cookie in self._set_cookies:
+            response.headers.add("set-cookie", cookie)
+        return response
+
+
+class WithoutBody:
+    """The head of a response (RFC 9110, section 9.3.2)."""
+
+    __slots__ = ("_response",)
+
+    def __init__(self, response: ASGIApp) -> None:
+        self._response = response
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._response(scope, receive, without_body(send))
+
+
+def make_mount(
+    path: str, app: ASGIApp, *, guards: Sequence[Guard], opt: Mapping[str, Any]
+) -> ASGIRouteHandler:
+    """Make the route of an ASGI application that answers at a prefix and below it.
+
+    A mount of Litestar's takes its prefix for the beginning of a name (``/healthz`` for
+    ``/health``), adds a slash to every path and leaves `root_path` as it is; this does not.
+
+    Raises:
+        SetupError: The path does not begin with ``/`` or has parameters.
+    """
+    if path_parameters(path):
+        msg = f"The path {path!r}: a mounted application takes no path parameters."
+        raise SetupError(msg)
+    prefix = path.rstrip("/")
+
+    async def call(scope: LitestarScope, receive: LitestarReceive, send: LitestarSend) -> None:
+        asgi_scope: Any = scope
+        inner = asgi_scope["path"].rstrip("/")
+        # Litestar takes the last slash off, and an application may redirect to where it is.
+        if asgi_scope.get("raw_path", b"").partition(b"?")[0].endswith(b"/") and inner != prefix:
+            inner += "/"
+        inner_scope = below(asgi_scope, prefix, inner)
+        inner_scope["path_params"] = {}
+        await app(inner_scope, receive, send)  # type: ignore[arg-type]
+
+    make = asgi(
+        [prefix or "/", f"{prefix}/{{path_below:path}}"],
+        copy_scope=True,
+        guards=list(guards) or None,
+        opt=dict(opt),
+    )
+    return make(call)
