@@ -348,6 +348,42 @@ def test_switch_for_the_real_broker_is_there_only_when_allowed(watched: Watched)
             assert page.get_by_label("publish to the real broker").count() == int(allowed)
 
 
+PLUGIN = """
+window.AsyncApiTryItPlugin = {
+  createTryItOutPlugin: options => ({
+    name: "foreign", version: "1",
+    install(api) {
+      api.registerComponent("operation", () => `foreign panel to ${options.resolveEndpoint()}`);
+    },
+  }),
+};
+"""
+
+
+def test_files_of_another_host_take_the_place_of_the_bundled_ones(watched: Watched) -> None:
+    async def files(scope: Scope, receive: Receive, send: Send) -> None:
+        is_script = scope["path"].endswith(".js")
+        content = PLUGIN if is_script else "html { background: rgb(1, 2, 3) }"
+        media_type = b"text/javascript" if is_script else b"text/css"
+        headers = [(b"content-type", media_type)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": content.encode()})
+
+    with serving(files) as other:
+        docs = make_asyncapi_asgi(
+            make_specification(),
+            asyncapi_css_url=f"{other}/page.css",
+            try_it_out_plugin_url=f"{other}/plugin.js",
+        )
+        with serving(docs) as url:
+            page = watched.open(url)
+            assert page.get_by_text("foreign panel to ./try").count() == 3
+            assert page.locator(".try").count() == 0
+            background = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+            assert background == "rgb(1, 2, 3)"
+            watched.assert_quiet()
+
+
 def test_no_forms_without_try_it_out(watched: Watched) -> None:
     with serving(make_asyncapi_asgi(make_specification(), try_it_out=False)) as url:
         page = watched.open(url)

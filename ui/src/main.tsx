@@ -5,7 +5,7 @@ import { useRef } from "react";
 import type { ReactNode } from "react";
 import { createRoot } from "react-dom/client";
 import { readConfig } from "./config";
-import type { PageConfig } from "./config";
+import type { PageConfig, TryItOutConfig } from "./config";
 import { toDocument } from "./document";
 import "./sanitize";
 import { tryItOut } from "./try-it-out";
@@ -33,8 +33,28 @@ function downloads(links: PageConfig["downloads"]): AsyncApiPlugin {
   };
 }
 
+declare global {
+  interface Window {
+    AsyncApiTryItPlugin?: { createTryItOutPlugin(options: object): AsyncApiPlugin };
+  }
+}
+
 const plugins = [downloads(config.downloads)];
-if (config.tryItOut) plugins.push(tryItOut(config.tryItOut));
+if (config.tryItOut) plugins.push(panel(config.tryItOut));
+
+/** The bundled panel, or the one of a script that came before this (`try_it_out_plugin_url`). */
+function panel({ url, realBroker }: TryItOutConfig): AsyncApiPlugin {
+  const foreign = window.AsyncApiTryItPlugin;
+  return foreign
+    ? foreign.createTryItOutPlugin({
+        endpointBase: url,
+        resolveEndpoint: () => url,
+        showPayloadSchema: true,
+        showEndpointInput: false,
+        showRealBrokerToggle: realBroker,
+      })
+    : tryItOut({ url, realBroker });
+}
 
 function Page({ schema }: { schema: AsyncAPIDocumentInterface }) {
   const isEmpty = schema.operations().length === 0 && schema.channels().length === 0;
