@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from faststream.specification.base import SpecificationFactory
 from typing_extensions import Unpack
@@ -130,8 +131,9 @@ class AsyncAPIApp:
         root: str = scope.get("root_path", "").rstrip("/")
         # `root_path` is part of `path` (ASGI), but some frameworks shorten `path` in a mount.
         is_below_root = bool(root) and (path == root or path.startswith(f"{root}/"))
-        rest = path[len(root) :] if is_below_root else path
-        if rest in {"", "/"}:
+        # Litestar ends every path below a mount with a slash.
+        rest = (path[len(root) :] if is_below_root else path).rstrip("/")
+        if not rest:
             return self.page
         if rest.endswith(f"/{self._links.document}"):
             return self.json
@@ -142,8 +144,16 @@ class AsyncAPIApp:
         folder, _, name = rest.rpartition("/")
         if folder.endswith("/static"):
             return self.assets.find(name)
-        # A dispatcher that leaves both paths as they were has not said where it mounted this.
-        return None if is_below_root or "." in name else self.page
+        if is_below_root or _is_shortened(scope) or "." in name:
+            return None
+        # A dispatcher that leaves the path as it was has not said where it mounted this.
+        return self.page
+
+
+def _is_shortened(scope: Scope) -> bool:
+    """Whether a mount took a prefix off `path`; `raw_path` is what the client sent."""
+    sent: bytes = (scope.get("raw_path") or b"").partition(b"?")[0]
+    return len(unquote_to_bytes(sent).rstrip(b"/")) > len(scope["path"].rstrip("/").encode())
 
 
 def make_asyncapi_asgi(

@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from faststream.asgi import AsyncAPIRoute as UpstreamRoute
 from faststream.nats import NatsBroker
 from faststream.specification import AsyncAPI
+from litestar import Litestar, asgi
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
@@ -30,6 +31,13 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+
+MEDIA_TYPES = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".yaml": "application/yaml",
+}
 
 
 def application(**options: Any) -> AsyncAPI:
@@ -77,6 +85,14 @@ def in_fastapi(docs: ASGIApp) -> ASGIApp:
     return app
 
 
+def in_litestar(docs: ASGIApp) -> ASGIApp:
+    async def mounted(scope: Any, receive: Any, send: Any) -> None:
+        await docs(scope, receive, send)
+
+    handler = asgi("/docs/x", is_mount=True, copy_scope=True)(mounted)
+    return Litestar([handler], logging_config=None)  # type: ignore[return-value]
+
+
 def in_dispatcher_that_moves_the_path(docs: ASGIApp) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["path"].startswith("/docs/x")
@@ -111,6 +127,7 @@ def below_root_path(docs: ASGIApp) -> ASGIApp:
     [
         in_starlette,
         in_fastapi,
+        in_litestar,
         in_dispatcher_that_moves_the_path,
         in_dispatcher_that_changes_nothing,
         below_root_path,
@@ -128,7 +145,9 @@ async def test_everything_the_page_links_to_is_there(
         assert len(links) == 4
         for link in links:
             address = urljoin(seen_by_browser, link).removeprefix(f"http://test{prefix}")
-            assert (await http.get(address)).status_code == 200, address
+            answer = await http.get(address)
+            assert answer.status_code == 200, address
+            assert answer.headers["content-type"].split(";")[0] == MEDIA_TYPES[Path(link).suffix]
         endpoint = urljoin(seen_by_browser, config_of(response.text)["tryItOut"]["url"])
         answer = await http.post(endpoint.removeprefix(f"http://test{prefix}"), json={})
         assert answer.status_code == 400
@@ -245,8 +264,13 @@ async def test_try_it_out_takes_an_application() -> None:
     assert config["tryItOut"] == {"url": "./docs/try", "realBroker": True}
 
 
-async def test_unknown_path_below_a_mount_is_not_found() -> None:
-    async with client(in_starlette(make_asyncapi_asgi(application()))) as http:
+@pytest.mark.parametrize(
+    "host", [in_starlette, in_fastapi, in_litestar, in_dispatcher_that_moves_the_path]
+)
+async def test_unknown_path_below_a_mount_is_not_found(
+    host: Callable[[ASGIApp], ASGIApp],
+) -> None:
+    async with client(host(make_asyncapi_asgi(application()))) as http:
         for path in ("/docs/x/other", "/docs/x/static/other.js", "/docs/x/static/manifest.json"):
             assert (await http.get(path)).status_code == 404, path
 
