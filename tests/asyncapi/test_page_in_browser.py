@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
+from faststream_integrations.asgi import AsgiResponse, get
 from faststream_integrations.asyncapi import AsyncAPIRoute, make_asyncapi_asgi
 from faststream_integrations.types import ASGIApp, Receive, Scope, Send
 
@@ -65,7 +66,12 @@ def make_specification(schema_version: str = "3.0.0") -> AsyncAPI:
     async def cancel(order_id: int, reason: str = "none") -> None:
         """Forgets an order; `reason` is for the shop's statistics."""
 
-    return AsyncAPI(
+    @get
+    async def version() -> AsgiResponse:
+        """The version that runs."""
+        return AsgiResponse(b"1.4.0")
+
+    specification = AsyncAPI(
         broker,
         title="Order service",
         version="1.4.0",
@@ -73,6 +79,8 @@ def make_specification(schema_version: str = "3.0.0") -> AsyncAPI:
         license={"name": "Apache 2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         schema_version=schema_version,
     )
+    specification.add_http_route("/version", version)
+    return specification
 
 
 class Document:
@@ -275,8 +283,8 @@ def test_page_shows_the_application_and_dry_runs_a_message(
             assert shown in text
         # Markdown, in which the docstring's indentation is no listing.
         assert page.locator("#operations em").get_by_text("total").count() > 0
-        # An operation for each subscriber and publisher, a form for each subscriber.
-        assert page.locator("#operations > ul > li").count() == 3
+        # An operation for each subscriber, publisher and HTTP route, a form for each subscriber.
+        assert page.locator("#operations > ul > li").count() == 4
         assert page.locator(".try-toggle").count() == 2
 
         form = page.locator("#operations > ul > li").filter(has_text="Takes a new order")
@@ -377,7 +385,7 @@ def test_files_of_another_host_take_the_place_of_the_bundled_ones(watched: Watch
         )
         with serving(docs) as url:
             page = watched.open(url)
-            assert page.get_by_text("foreign panel to ./try").count() == 3
+            assert page.get_by_text("foreign panel to ./try").count() == 4
             assert page.locator(".try").count() == 0
             background = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
             assert background == "rgb(1, 2, 3)"
@@ -387,7 +395,7 @@ def test_files_of_another_host_take_the_place_of_the_bundled_ones(watched: Watch
 def test_no_forms_without_try_it_out(watched: Watched) -> None:
     with serving(make_asyncapi_asgi(make_specification(), try_it_out=False)) as url:
         page = watched.open(url)
-        assert page.locator("#operations > ul > li").count() == 3
+        assert page.locator("#operations > ul > li").count() == 4
         assert page.locator(".try").count() == 0
         watched.assert_quiet()
 
@@ -489,7 +497,7 @@ def test_hostile_specification_runs_nothing(schema_version: str, watched: Watche
         open_all(page, "Try it out")
         open_all(page, "Expand all")
         assert "window.hacked = 1" in (page.locator("#asyncapi").text_content() or "")
-        assert page.locator("#operations > ul > li").count() == 3
+        assert page.locator("#operations > ul > li").count() == 4
         assert page.evaluate("window.hacked") is None
         # The two elements of its own that the page has.
         assert page.locator("script").count() == 2
