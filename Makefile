@@ -8,10 +8,13 @@ BIN := $(VENV)/bin
 export NO_MKDOCS_2_WARNING := 1
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test check bench docs screenshots clean
 .DEFAULT_GOAL := test
 
-$(STAMP): pyproject.toml
+# Installing the package builds the docs page from `ui/`, when that changed.
+UI := $(shell find ui -type f -not -path '*/node_modules/*')
+
+$(STAMP): pyproject.toml hatch_build.py $(UI)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --editable ".[all]" --group dev
@@ -35,5 +38,8 @@ bench: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/mkdocs serve
 
+screenshots: $(STAMP)
+	SCREENSHOTS=1 $(BIN)/python -m pytest tests/asyncapi/test_page_in_browser.py -k screenshot
+
 clean:
-	rm -rf $(VENV) site dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) site dist faststream_integrations/asyncapi/static .pytest_cache .mypy_cache .ruff_cache

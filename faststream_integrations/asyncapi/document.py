@@ -1,0 +1,108 @@
+"""The AsyncAPI document as JSON and YAML, generated once for each state of the application."""
+
+import json
+import logging
+from typing import Any
+
+from anyio import Lock, to_thread
+from faststream.specification.base import SpecificationFactory
+
+from faststream_integrations.asyncapi.response import Representation
+
+__all__ = ("Document", "DocumentError")
+
+logger = logging.getLogger(__name__)
+
+
+class DocumentError(RuntimeError):
+    """FastStream could not generate the document; the log has its exception."""
+
+
+class Document:
+    """The document of a specification, generated again when the application has grown.
+
+    Generating takes FastStream a millisecond or two for each channel: a thread does it, so that
+    the event loop goes on with the application's messages.
+
+    Args:
+        specification: FastStream's factory, such as `AsyncAPI(broker)`.
+    """
+
+    def __init__(self, specification: SpecificationFactory) -> None:
+        self.specification = specification
+        self._lock = Lock()
+        self._parts: list[object] = []
+        self._json: Representation | None = None
+        self._yaml: Representation | None = None
+
+    @property
+    def title(self) -> str:
+        """The application's title."""
+        return str(getattr(self.specification, "title", "AsyncAPI"))
+
+    async def json(self) -> Representation:
+        """The document as JSON.
+
+        Raises:
+            DocumentError: It cannot be generated.
+        """
+        if self._json is not None and self._parts == _parts(self.specification):
+            return self._json
+        async with self._lock:
+            parts = _parts(self.specification)
+            if self._json is None or self._parts != parts:
+                body = await to_thread.run_sync(self._generate)
+                self._json, self._yaml = Representation(body, "application/json"), None
+                self._parts = parts
+            return self._json
+
+    async def yaml(self) -> Representation:
+        """The document as YAML; where PyYAML is not installed, as JSON, which is YAML as well.
+
+        Raises:
+            DocumentError: It cannot be generated.
+        """
+        source = await self.json()
+        if self._yaml is None:
+            body = await to_thread.run_sync(_to_yaml, source.body)
+            yaml = Representation(body, "application/yaml")  # RFC 9512
+            if self._json is not source:
+                return yaml
+            self._yaml = yaml
+        return self._yaml
+
+    def _generate(self) -> bytes:
+        try:
+            return self.specification.to_specification().to_json().encode()
+        except Exception as error:
+            logger.exception("The AsyncAPI document could not be generated")
+            msg = "The AsyncAPI document could not be generated; the server's log says why."
+            raise DocumentError(msg) from error
+
+
+def _parts(specification: SpecificationFactory) -> list[object]:
+    """Everything whose coming or going changes the document.
+
+    Two such lists are equal when they hold the same objects, which comparing them checks first.
+    """
+    parts: list[object] = []
+    for broker in getattr(specification, "brokers", ()):
+        subscribers = broker.subscribers
+        parts.append(broker)
+        parts += subscribers
+        for subscriber in subscribers:
+            # A handler may be decorated long after its subscriber was made.
+            parts += getattr(subscriber, "calls", ())
+        parts += broker.publishers
+    parts += getattr(specification, "http_handlers", ())
+    return parts
+
+
+def _to_yaml(source: bytes) -> bytes:
+    try:
+        import yaml
+    except ImportError:
+        return source
+    dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text = yaml.dump(json.loads(source), Dumper=dumper, sort_keys=False, allow_unicode=True)
+    return str(text).encode()

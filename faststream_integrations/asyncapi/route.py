@@ -1,0 +1,148 @@
+"""Where an application serves the docs page, as `asyncapi_path` takes it."""
+
+import posixpath
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from faststream.asgi import AsyncAPIRoute as UpstreamRoute
+from faststream.specification.base import SpecificationFactory
+from typing_extensions import Self, Unpack
+
+from faststream_integrations.asyncapi.app import AsyncAPIApp, make_try_it_out
+from faststream_integrations.asyncapi.page import DEFAULT_OPTIONS, PageLinks, PageOptions
+from faststream_integrations.types import ASGIApp
+
+__all__ = ("AsyncAPIRoute", "Endpoint")
+
+_BESIDE_THE_PAGE = "\0"
+
+
+class Endpoint(NamedTuple):
+    """One route of the docs page.
+
+    Attributes:
+        path: Its whole path, without parameters.
+        method: GET, whose application answers HEAD as well, or POST.
+        app: The ASGI application that answers it.
+        name: Its name, unique among the endpoints of one page.
+    """
+
+    path: str
+    method: str
+    app: ASGIApp
+    name: str
+
+
+class AsyncAPIRoute(UpstreamRoute):
+    """The paths of the docs page, and what the page shows.
+
+    Args:
+        path: Where the page is.
+        description: The page's description in the schema of the host.
+        tags: The page's tags in the schema of the host.
+        unique_id: The page's id in the schema of the host.
+        include_in_schema: Show the page's routes in the schema of the host (default: False).
+        asyncapi_json_path: Where the document is, by default `{path}.json`; the YAML is beside
+            it. With None it is only where the page itself needs it, below `path`.
+        try_it_out: Dry-run messages that the page sends (default: True). A `TryItOut` with limits
+            of its own, or another ASGI application, takes the place of the usual one.
+        try_it_out_path: Where to, by default `{path}/try`; None is `try_it_out=False`.
+        try_it_out_real_broker: Let the page publish to the real broker (default: False).
+        **options: What the page shows: see `PageOptions`.
+
+    Raises:
+        TypeError: There is no such option.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        description: str | None = None,
+        tags: Sequence[Any] | None = None,
+        unique_id: str | None = None,
+        include_in_schema: bool = False,
+        asyncapi_json_path: str | None = _BESIDE_THE_PAGE,
+        *,
+        try_it_out: bool | ASGIApp = True,
+        try_it_out_path: str | None = _BESIDE_THE_PAGE,
+        try_it_out_real_broker: bool = False,
+        **options: Unpack[PageOptions],
+    ) -> None:
+        if unknown := options.keys() - DEFAULT_OPTIONS.keys():
+            msg = f"AsyncAPIRoute has no option {', '.join(sorted(unknown))}."
+            raise TypeError(msg)
+        stem = path.rstrip("/")
+        if asyncapi_json_path == _BESIDE_THE_PAGE:
+            asyncapi_json_path = f"{stem or '/asyncapi'}.json"
+        if try_it_out_path == _BESIDE_THE_PAGE:
+            try_it_out_path = f"{stem}/try"
+        # Upstream's attributes, for upstream's application; not its arguments, which vary.
+        self.path = path
+        self.description = description
+        self.tags = tags
+        self.unique_id = unique_id
+        self.include_in_schema = include_in_schema
+        self.asyncapi_json_path = asyncapi_json_path
+        self.try_it_out = try_it_out if try_it_out_path else False
+        self.try_it_out_path = try_it_out_path if try_it_out else None
+        self.try_it_out_real_broker = try_it_out_real_broker
+        self.options = options
+        vars(self).update({**DEFAULT_OPTIONS, **options})
+
+    @classmethod
+    def ensure_route(cls, path: str | UpstreamRoute) -> Self:
+        """Make a route of a path or of upstream's route; a route of ours is returned as it is."""
+        if isinstance(path, cls):
+            return path
+        if isinstance(path, str):
+            return cls(path)
+        options = {name: getattr(path, name) for name in DEFAULT_OPTIONS if hasattr(path, name)}
+        return cls(
+            path.path,
+            path.description,
+            path.tags,
+            path.unique_id,
+            path.include_in_schema,
+            path.asyncapi_json_path,
+            try_it_out_path=path.try_it_out_path,
+            **options,
+        )
+
+    def endpoints(self, specification: SpecificationFactory) -> list[Endpoint]:
+        """Return the routes that a host registers, each as an ASGI application.
+
+        Args:
+            specification: FastStream's factory, such as `AsyncAPI(broker)`.
+
+        Raises:
+            AssetsMissingError: The package was installed without the page's files.
+            ValueError: An address in the options cannot be used.
+        """
+        stem = self.path.rstrip("/")
+        json_path = self.asyncapi_json_path or f"{stem}/asyncapi.json"
+        yaml_path = f"{json_path.removesuffix('.json')}.yaml"
+        try_it_out = make_try_it_out(
+            self.try_it_out, specification, real_broker=self.try_it_out_real_broker
+        )
+        links = PageLinks(
+            document=_relative(json_path, stem),
+            yaml=_relative(yaml_path, stem),
+            try_it_out=self.try_it_out_path and _relative(self.try_it_out_path, stem),
+        )
+        app = AsyncAPIApp(specification, self.options, links, try_it_out=try_it_out)
+        endpoints = [
+            Endpoint(self.path, "GET", app.page, "asyncapi"),
+            Endpoint(json_path, "GET", app.json, "asyncapi_json"),
+            Endpoint(yaml_path, "GET", app.yaml, "asyncapi_yaml"),
+        ]
+        for kind, file in app.assets.files.items():
+            endpoints.append(
+                Endpoint(f"{stem}/static/{file.name}", "GET", file.content, f"asyncapi_{kind}")
+            )
+        if try_it_out and self.try_it_out_path:
+            endpoints.append(Endpoint(self.try_it_out_path, "POST", try_it_out, "asyncapi_try"))
+        return endpoints
+
+
+def _relative(path: str, page: str) -> str:
+    return posixpath.relpath(path, page or "/")
