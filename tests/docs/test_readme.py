@@ -1,0 +1,68 @@
+"""The README is true: its code, its links and its map."""
+
+import re
+
+import pytest
+
+from faststream_integrations.testing import asgi_client
+from tests.docs.examples import EXAMPLES, ROOT, example
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+ADAPTERS = {"fastapi_app.py": "fastapi", "litestar_app.py": "litestar"}
+
+
+def test_every_block_is_an_example_that_is_tested():
+    names = []
+    for block in BLOCKS:
+        title, _, code = block.partition("\n")
+        names.append(title.removeprefix("# "))
+        assert (EXAMPLES / "three_hosts" / names[-1]).read_text() == code
+    assert sorted(names) == sorted(path.name for path in EXAMPLES.glob("three_hosts/*.py"))
+
+
+@pytest.mark.parametrize(
+    "name", ["asgi_app.py", "fastapi_app.py", "litestar_app.py", "starlette_app.py"]
+)
+async def test_service_is_the_same_in_every_host(name):
+    if name in ADAPTERS:
+        pytest.importorskip(f"faststream_integrations.{ADAPTERS[name]}")
+    with example(f"three_hosts/{name}") as module:
+        async with asgi_client(module.app, module.broker) as client:
+            assert (await client.get("/health")).status_code == 204
+            placed = await client.post("/orders", json={"id": 7, "drink": "tea"})
+            assert (placed.status_code, placed.json()) == (202, {"id": 7, "drink": "tea"})
+            assert (await client.get("/orders/7")).json() == {"id": 7, "drink": "tea"}
+            assert (await client.get("/orders/8")).status_code == 404
+            assert (await client.get("/orders/x")).status_code == 422
+            page = await client.get("/asyncapi", follow_redirects=True)
+            assert page.headers["content-type"] == "text/html; charset=utf-8"
+
+
+def test_links_lead_to_files():
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", README)
+    missing = [
+        link for link in links if not link.startswith("https://") and not (ROOT / link).exists()
+    ]
+    assert missing == []
+
+
+def test_map_names_every_module_and_nothing_else():
+    """A new module wants a line in the map; one that is gone, none."""
+    tree = README.partition("## Map of the code")[2].split("```")[1]
+    folders: list[str] = []
+    named = set()
+    for line in tree.strip("\n").splitlines():
+        indent, name = re.match(r"( *)(\S+)", line).groups()
+        del folders[len(indent) // 2 :]
+        named.add("".join(folders) + name.rstrip("/"))
+        folders.append(name)
+    assert {path for path in named if not (ROOT / path).exists()} == set()
+
+    package = ROOT / "faststream_integrations"
+    modules = {
+        path.relative_to(ROOT).as_posix()
+        for path in package.iterdir()
+        if (path.is_dir() and (path / "__init__.py").exists()) or path.suffix == ".py"
+    }
+    assert modules - named == set()
