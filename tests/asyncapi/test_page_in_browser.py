@@ -356,6 +356,74 @@ def test_switch_for_the_real_broker_is_there_only_when_allowed(watched: Watched)
             assert page.get_by_label("publish to the real broker").count() == int(allowed)
 
 
+class Answering:
+    """Stands in for the endpoint: remembers what was sent and answers what a test says."""
+
+    real_broker = True
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        self.sent: list[Any] = []
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body, more = b"", True
+        while more:
+            event = await receive()
+            body, more = body + event.get("body", b""), event.get("more_body", False)
+        self.sent.append(json.loads(body))
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": json.dumps(self._answer).encode()})
+
+
+def test_message_goes_to_the_real_broker_where_that_is_ticked(watched: Watched) -> None:
+    endpoint = Answering({"status": "ok", "result": None, "published": []})
+    docs = make_asyncapi_asgi(make_specification(), try_it_out=endpoint)
+    with serving(docs) as url:
+        page = watched.open(url)
+        form = page.locator("#operations > ul > li").filter(has_text="Forgets an order")
+        form.get_by_role("button", name="Try it out").click()
+        form.get_by_label("Payload").fill('{"order_id": 1}')
+        form.get_by_label("Address").fill("orders.eu.cancelled")
+        form.get_by_text("Headers").click()
+        form.get_by_label("Headers, as a JSON object").fill('{"tenant": "a", "attempt": 2}')
+        form.get_by_role("button", name="Send").click()
+        form.get_by_text("The handler succeeded").wait_for()
+        form.get_by_label("publish to the real broker").check()
+        form.get_by_role("button", name="Send").click()
+        form.get_by_text("Published to the real broker", exact=True).wait_for()
+        dry, real = endpoint.sent
+        assert dry == {
+            "channelName": "orders.*.cancelled:Cancel",
+            "message": {
+                "operation_id": "orders.*.cancelled:CancelSubscribe",
+                "operation_type": "receive",
+                "message": {"order_id": 1},
+            },
+            "headers": {"tenant": "a", "attempt": "2"},
+            "address": "orders.eu.cancelled",
+            "options": {"sendToRealBroker": False},
+        }
+        assert real == {**dry, "options": {"sendToRealBroker": True}}
+        watched.assert_quiet()
+
+
+def test_handled_error_is_no_success(watched: Watched) -> None:
+    problem = {"type": "NackMessage", "message": "later", "details": []}
+    answer = {"status": "ok", "handled_error": problem, "acknowledgement": "nack"}
+    docs = make_asyncapi_asgi(make_specification(), try_it_out=Answering(answer))
+    with serving(docs) as url:
+        page = watched.open(url)
+        page.get_by_role("button", name="Try it out").first.click()
+        page.get_by_role("button", name="Send").click()
+        page.get_by_text("The handler raised an error that was handled").wait_for()
+        outcome = page.locator(".try-outcome").text_content() or ""
+        assert "NackMessage" in outcome
+        assert "acknowledgement: nack" in outcome
+        assert "The handler succeeded" not in outcome
+        watched.assert_quiet()
+
+
 PLUGIN = """
 window.AsyncApiTryItPlugin = {
   createTryItOutPlugin: options => ({

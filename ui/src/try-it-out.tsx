@@ -35,6 +35,7 @@ interface Answer {
 
 type Outcome =
   | { kind: "answer"; answer: Answer }
+  | { kind: "published" }
   | { kind: "refused"; status: number; detail: string }
   | { kind: "unreachable"; detail: string };
 
@@ -117,19 +118,19 @@ function Form({ config, context }: OperationProps & { config: TryItOutConfig }) 
     }
     setComplaint(undefined);
     setSending(true);
-    setOutcome(
-      await send(config.url, {
-        channelName: channel.id(),
-        message: {
-          operation_id: operation.id() ?? "",
-          operation_type: context.type,
-          message,
-        },
-        headers: sentHeaders,
-        ...(address.trim() && { address: address.trim() }),
-        options: { sendToRealBroker: config.realBroker && toRealBroker },
-      }),
-    );
+    const isReal = config.realBroker && toRealBroker;
+    const next = await send(config.url, {
+      channelName: channel.id(),
+      message: {
+        operation_id: operation.id() ?? "",
+        operation_type: context.type,
+        message,
+      },
+      headers: sentHeaders,
+      ...(address.trim() && { address: address.trim() }),
+      options: { sendToRealBroker: isReal },
+    });
+    setOutcome(isReal && next.kind === "answer" ? { kind: "published" } : next);
     setSending(false);
   };
 
@@ -270,14 +271,28 @@ function OutcomeView({ outcome }: { outcome: Outcome }) {
       </Section>
     );
   }
+  if (outcome.kind === "published") {
+    return (
+      <Section tone="good" title="Published to the real broker">
+        <p className="try-muted">What its subscribers make of it is in their logs.</p>
+      </Section>
+    );
+  }
   const { answer } = outcome;
   const failed = answer.status === "error" || Boolean(answer.error);
+  const handled = !failed && Boolean(answer.handled_error);
   const published = answer.published ?? [];
   return (
     <>
       <Section
-        tone={failed ? "bad" : "good"}
-        title={TITLES[answer.status] ?? (failed ? "The handler failed" : answer.status)}
+        tone={failed ? "bad" : handled ? "warn" : "good"}
+        title={
+          failed
+            ? "The handler failed"
+            : handled
+              ? "The handler raised an error that was handled"
+              : "The handler succeeded"
+        }
         facts={[
           answer.acknowledgement && `acknowledgement: ${answer.acknowledgement}`,
           answer.duration_ms !== undefined && `${formatDuration(answer.duration_ms)}`,
@@ -292,7 +307,7 @@ function OutcomeView({ outcome }: { outcome: Outcome }) {
         )}
       </Section>
       {answer.handled_error && (
-        <Section tone="warn" title="Handled error">
+        <Section tone="warn" title="The error that was handled">
           <ProblemView problem={answer.handled_error} />
         </Section>
       )}
@@ -323,13 +338,6 @@ function OutcomeView({ outcome }: { outcome: Outcome }) {
     </>
   );
 }
-
-const TITLES: Record<string, string> = {
-  ok: "The handler succeeded",
-  error: "The handler failed",
-  published: "Published to the real broker",
-  no_reply: "The handler ran and sent no reply",
-};
 
 function ProblemView({ problem }: { problem: Problem }) {
   return (
