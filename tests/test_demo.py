@@ -125,7 +125,9 @@ def test_demo_serves_orders_over_http_and_ctrl_c_ends_it_all(host: str, tmp_path
             page = client.get("/asyncapi")
             assert page.status_code == 200
             assert page.headers["Content-Type"].startswith("text/html")
-            assert "orders.priced" in page.text
+            document = re.search(r'rel="preload" href="([^"]+)"', page.text)
+            assert document is not None
+            assert "orders.priced" in client.get(page.url.join(document[1])).text
 
             # An open connection must not hold the demo back.
             assert running.end(signal.SIGINT) == 0

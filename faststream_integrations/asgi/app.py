@@ -12,6 +12,7 @@ from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from faststream.asgi import AsgiFastStream as UpstreamAsgiFastStream
+from faststream.asgi import AsyncAPIRoute as UpstreamAsyncAPIRoute
 from faststream.exceptions import StartupValidationError
 from typing_extensions import Self
 
@@ -23,8 +24,7 @@ from faststream_integrations._faststream import (
     run_options,
     share_hooks,
 )
-from faststream_integrations.asgi.handlers import HttpHandler
-from faststream_integrations.asgi.response import JSONResponse
+from faststream_integrations.asgi.handlers import HttpHandler, with_head
 from faststream_integrations.asgi.routing import Router, check_path_parameters
 from faststream_integrations.asyncapi import AsyncAPIRoute
 from faststream_integrations.environment import STATE_KEY, AnyBroker, Environment
@@ -83,7 +83,7 @@ class AsgiFastStream(UpstreamAsgiFastStream):
         on_shutdown: Sequence[AnyCallable] = (),
         after_shutdown: Sequence[AnyCallable] = (),
         specification: SpecificationFactory | None = None,
-        asyncapi_path: str | AsyncAPIRoute | None = None,
+        asyncapi_path: str | UpstreamAsyncAPIRoute | None = None,
         startup_timeout: float = 10.0,
     ) -> None:
         super().__init__(
@@ -112,7 +112,7 @@ class AsgiFastStream(UpstreamAsgiFastStream):
         cls,
         app: Application,
         asgi_routes: Sequence[tuple[str, ASGIApp]] = (),
-        asyncapi_path: str | AsyncAPIRoute | None = None,
+        asyncapi_path: str | UpstreamAsyncAPIRoute | None = None,
         *,
         startup_timeout: float = 10.0,
     ) -> Self:
@@ -161,18 +161,10 @@ class AsgiFastStream(UpstreamAsgiFastStream):
         self.routes.append((path, route))
 
     def _mount_asyncapi(self, route: AsyncAPIRoute) -> None:
-        page = HttpHandler.adopt(route(self.schema))
-        self.mount(route.path, page)
-        if route.asyncapi_json_path:
-            schema = self.schema
-
-            async def document(scope: Scope) -> JSONResponse:
-                return JSONResponse(schema.to_specification().to_jsonable())
-
-            self.mount(
-                route.asyncapi_json_path,
-                HttpHandler(document, methods=("GET",), include_in_schema=route.include_in_schema),
-            )
+        """Serve the AsyncAPI page with all that belongs to it."""
+        for endpoint in route.endpoints(self.schema):
+            self._router.add(endpoint.path, with_head([endpoint.method]), endpoint.app)
+            self.routes.append((endpoint.path, endpoint.app))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an ASGI connection of any type."""
@@ -253,7 +245,7 @@ class AsgiFastStream(UpstreamAsgiFastStream):
 def as_asgi(
     app: Application,
     asgi_routes: Sequence[tuple[str, ASGIApp]] = (),
-    asyncapi_path: str | AsyncAPIRoute | None = None,
+    asyncapi_path: str | UpstreamAsyncAPIRoute | None = None,
 ) -> AsgiFastStream:
     """Make an ASGI application of a `FastStream` one; see `AsgiFastStream.from_app`."""
     return AsgiFastStream.from_app(app, asgi_routes, asyncapi_path)

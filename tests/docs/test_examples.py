@@ -52,7 +52,7 @@ async def test_quick_start(nats_url):
             assert (await client.get("/health")).status_code == 204
             response = await client.get("/hello/world?times=2")
             assert response.json() == {"greeted": "world", "times": 2}
-            assert "greetings" in (await client.get("/asyncapi")).text
+            assert "greetings" in (await client.get("/asyncapi.json")).text
             error = await client.get("/hello/world?times=many")
             assert error.status_code == 422
             assert json.loads((EXAMPLES / "quick_start_error.json").read_text()) == error.json()
