@@ -20,7 +20,7 @@ from pydantic import BaseModel, Field
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
-from faststream_integrations.asgi import AsgiResponse, get
+from faststream_integrations.asgi import AsgiFastStream, AsgiResponse, get
 from faststream_integrations.asyncapi import AsyncAPIRoute, make_asyncapi_asgi
 from faststream_integrations.types import ASGIApp, Receive, Scope, Send
 
@@ -139,8 +139,31 @@ def as_routes() -> Host:
     return Host(Starlette(routes=routes), "/docs/asyncapi")
 
 
+def in_faststream() -> Host:
+    specification = make_specification()
+    app = AsgiFastStream(
+        *specification.brokers, specification=specification, asyncapi_path="/docs/asyncapi"
+    )
+    return Host(without_lifespan(app), "/docs/asyncapi")
+
+
+def in_faststream_in_starlette() -> Host:
+    app, path = in_faststream()
+    return Host(Starlette(routes=[Mount("/a", app=app)]), f"/a{path}/")
+
+
+def without_lifespan(app: ASGIApp) -> ASGIApp:
+    """The page and a dry run need no broker, and so no server to connect to."""
+
+    async def connections(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await app(scope, receive, send)
+
+    return connections
+
+
 def behind_a_stripped_prefix() -> Host:
-    inner = as_routes().app
+    inner = in_faststream().app
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -267,6 +290,8 @@ def open_all(page: Page, name: str) -> None:
         in_starlette,
         in_fastapi,
         as_routes,
+        in_faststream,
+        in_faststream_in_starlette,
         behind_a_stripped_prefix,
         of_the_older_version,
     ],
