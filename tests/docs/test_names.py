@@ -33,6 +33,9 @@ NAMES = {
         "put",
     ),
     "faststream_integrations.asgi.types": ("ASGIApp", "Receive", "Scope", "Send", "UserApp"),
+    "faststream_integrations.asyncapi": ("AsyncAPIRoute", "is_dry_run", "make_asyncapi_asgi"),
+    "faststream_integrations.fastapi": ("Context", "Depends", "FastStreamRouter", "Logger"),
+    "faststream_integrations.litestar": ("FastStreamPlugin", "inject"),
     "faststream_integrations.testing": ("NatsServer", "asgi_client", "nats_server"),
 }
 

@@ -29,7 +29,7 @@ async def test_message_arrives(nats: NatsServer) -> None:
 
 async def test_probe_says_that_the_server_is_gone() -> None:
     with nats_server() as server:
-        broker = NatsBroker(server.url, reconnect_time_wait=0.1)
+        broker = NatsBroker(server.url, reconnect_time_wait=1)
         routes = [("/health", make_ping_asgi(broker, timeout=1.0))]
         async with asgi_client(AsgiFastStream(broker, asgi_routes=routes)) as client:
             assert (await client.get("/health")).status_code == 204
