@@ -105,7 +105,8 @@ class HandlerEndpoint(NativeEndpoint):
             scope, receive_of(request), _send_nothing, endpoint.max_body_size
         )
         try:
-            return await endpoint.handle(asgi_request)
+            response: ASGIApp = await endpoint.handle(asgi_request)
+            return response
         except InvalidRequest as error:
             body = await self._read_body(asgi_request)
             raise RequestValidationError(error.errors, body=body) from None
