@@ -35,6 +35,7 @@ async def test_service_is_the_same_in_every_host(name):
             page = await client.get("/asyncapi", follow_redirects=True)
             assert page.status_code == 200
             assert page.headers["content-type"] == "text/html; charset=utf-8"
+            assert "AsyncAPI" in page.text
 
 
 def test_links_lead_to_files():
