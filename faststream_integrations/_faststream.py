@@ -42,6 +42,7 @@ __all__ = (
     "find_local",
     "hooks_of",
     "in_memory",
+    "is_idle",
     "locals_of",
     "original_function",
     "run_options",
@@ -135,6 +136,16 @@ def locals_of(context: ContextRepo) -> Mapping[str, ContextVar[Any]]:
 def broker_config(broker: BrokerUsecase[Any, Any, Any]) -> FastDependsConfig:
     """Return the context, provider and serializer that a broker's subscribers use."""
     return broker.config.fd_config
+
+
+def is_idle(broker: BrokerUsecase[Any, Any, Any]) -> bool:
+    """Tell whether a broker is neither started nor connected nor in memory.
+
+    A broker keeps its connection in `_connection` (0.7.0 - 0.7.8), and a TestBroker replaces its
+    `start`. Where that is not so, a broker that was not started counts as idle.
+    """
+    connection = getattr(broker, "_connection", None)
+    return not broker.running and connection is None and "start" not in vars(broker)
 
 
 def serializer_of(config: FastDependsConfig) -> SerializerProto | None:

@@ -12,7 +12,7 @@ from faststream.exceptions import SetupError
 from faststream.specification import AsyncAPI
 from faststream.specification.base import SpecificationFactory
 
-from faststream_integrations._faststream import Application, UpstreamHttpHandler
+from faststream_integrations._faststream import Application, UpstreamHttpHandler, is_idle
 from faststream_integrations.asgi.handlers import HttpHandler
 from faststream_integrations.asyncapi import AsyncAPIRoute
 from faststream_integrations.environment import (
@@ -279,7 +279,7 @@ class FastStreamRouter(APIRouter):
     def _complain(self) -> None:
         """Say once that nobody started the brokers."""
         self._has_complained = True
-        idle = [broker for broker in self._environment.brokers if not broker.running]
+        idle = [broker for broker in self._environment.brokers if is_idle(broker)]
         if idle:
             logger = self._environment.logger or logging.getLogger(__name__)
             message = (

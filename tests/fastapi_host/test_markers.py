@@ -1,0 +1,350 @@
+"""`Context`, `Depends` and `Logger` in ordinary endpoints of FastAPI."""
+
+import json
+import logging
+from typing import Annotated, Any
+
+import fastapi
+import faststream
+import pytest
+from fastapi import APIRouter, FastAPI, Request, WebSocket
+from faststream.exceptions import SetupError
+from faststream.nats import NatsBroker, TestNatsBroker
+
+from faststream_integrations import asgi, broker_lifespan
+from faststream_integrations.asgi import JSONResponse, get
+from faststream_integrations.fastapi import Context, Depends, FastStreamRouter, Logger
+from faststream_integrations.testing import asgi_client
+
+BrokerFromContext = Annotated[NatsBroker, Context("broker")]
+
+
+def with_router(broker):
+    app = FastAPI()
+    app.include_router(FastStreamRouter(broker))
+    return app
+
+
+def with_lifespan(broker):
+    return FastAPI(lifespan=broker_lifespan(broker))
+
+
+@pytest.fixture(params=[with_router, with_lifespan])
+def app(request, broker):
+    return request.param(broker)
+
+
+@pytest.fixture
+def broker():
+    return NatsBroker()
+
+
+def describe(broker: BrokerFromContext, answer: Annotated[int, Context("answer")]):
+    return f"{type(broker).__name__} {answer}"
+
+
+async def dependency(described: Annotated[str, Depends(describe)], logger: Logger):
+    logger.info("described")
+    return described
+
+
+Described = Annotated[str, Depends(dependency)]
+
+
+async def test_context_works_in_path_operations_and_their_dependencies(app, broker):
+    router = APIRouter()
+    nested = APIRouter()
+
+    @app.get("/on-app")
+    @router.get("/on-router")
+    @nested.get("/nested")
+    async def endpoint(described: Described, answer: Annotated[int, Context("answer")], q: int):
+        return [described, answer, q]
+
+    @app.get("/sync")
+    def sync(described: Described, q: int, answer: int = Context("answer")):
+        return [described, answer, q]
+
+    router.include_router(nested)
+    app.include_router(router)
+    async with asgi_client(app, broker) as client:
+        broker.context.set_global("answer", 42)
+        for path in ("/on-app", "/on-router", "/nested", "/sync"):
+            response = await client.get(f"{path}?q=1")
+            assert response.json() == ["NatsBroker 42", 42, 1], path
+
+
+async def test_context_works_in_mounted_applications(app, broker):
+    mounted = FastAPI()
+
+    @mounted.get("/it")
+    async def endpoint(broker_: BrokerFromContext):
+        return broker_ is broker
+
+    app.mount("/sub", mounted)
+    async with asgi_client(app, broker) as client:
+        assert (await client.get("/sub/it")).json() is True
+
+
+async def test_context_works_in_websockets(broker):
+    app = FastAPI()
+    router = FastStreamRouter(broker)
+
+    @router.websocket("/on-router")
+    @app.websocket("/on-app")
+    async def endpoint(websocket: WebSocket, broker_: BrokerFromContext, described: Described):
+        await websocket.accept()
+        await websocket.send_json([broker_ is broker, described])
+
+    app.include_router(router)
+    broker.context.set_global("answer", 42)
+    async with TestNatsBroker(broker), app.router.lifespan_context(app) as state:
+        for path in ("/on-app", "/on-router"):
+            assert await first_message_of(app, path, state) == [True, "NatsBroker 42"]
+
+
+async def first_message_of(app, path, state):
+    """Open a websocket and return what is sent first."""
+    sent = []
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    async def send(message):
+        sent.append(message)
+
+    await app(
+        {
+            "type": "websocket", "asgi": {"version": "3.0"}, "scheme": "ws", "path": path,
+            "raw_path": path.encode(), "root_path": "", "query_string": b"", "headers": [],
+            "subprotocols": [], "state": {**state}, "client": ("c", 1), "server": ("s", 1),
+        },
+        receive,
+        send,
+    )  # fmt: skip
+    assert [message["type"] for message in sent] == ["websocket.accept", "websocket.send"]
+    return json.loads(sent[1]["text"])
+
+
+async def test_one_value_is_resolved_in_every_way_that_faststream_knows(app, broker):
+    @app.get("/it")
+    async def endpoint(
+        request: Request,
+        same: Annotated[Request, Context("request")],
+        context: Annotated[Any, Context("context")],
+        logger: Logger,
+        nested: Annotated[int, Context("settings.limit")],
+        absent: Annotated[str, Context("absent", default="d")],
+        cache: Annotated[list[int], Context("cache", initial=list)],
+    ):
+        assert same is request
+        assert context is broker.context
+        assert isinstance(logger, logging.Logger)
+        cache.append(1)
+        return [nested, absent, len(cache)]
+
+    async with asgi_client(app, broker) as client:
+        broker.context.set_global("settings", {"limit": 7})
+        assert (await client.get("/it")).json() == [7, "d", 1]
+        assert (await client.get("/it")).json() == [7, "d", 2]
+
+
+async def test_missing_value_is_an_error_that_names_it(app, broker):
+    @app.get("/it")
+    async def endpoint(absent: Annotated[str, Context("absent")]):
+        raise AssertionError
+
+    async with asgi_client(app, broker) as client:
+        with pytest.raises(LookupError, match=r"GET /it asks for Context\('absent'\)"):
+            await client.get("/it")
+
+
+async def test_context_without_an_application_says_what_to_do():
+    app = FastAPI()
+
+    @app.get("/it")
+    async def endpoint(broker: BrokerFromContext):
+        raise AssertionError
+
+    async with asgi_client(app) as client:
+        with pytest.raises(LookupError, match="broker_lifespan"):
+            await client.get("/it")
+
+
+async def test_context_can_be_overridden(app, broker):
+    @app.get("/it")
+    async def endpoint(described: Described, answer: Annotated[int, Context("answer")]):
+        return [described, answer]
+
+    app.dependency_overrides[Context("answer")] = lambda: 5
+    async with asgi_client(app, broker) as client:
+        assert (await client.get("/it")).json() == ["NatsBroker 5", 5]
+        app.dependency_overrides[dependency] = lambda: "overridden"
+        assert (await client.get("/it")).json() == ["overridden", 5]
+
+
+async def test_dependencies_are_cached_within_a_request(app, broker):
+    calls = []
+
+    async def counted():
+        calls.append(1)
+        return len(calls)
+
+    def through(number: Annotated[int, Depends(counted)]):
+        return number
+
+    @app.get("/it")
+    async def endpoint(
+        a: Annotated[int, Depends(counted)],
+        b: Annotated[int, Depends(through)],
+        c: Annotated[int, Depends(counted, use_cache=False)],
+        cache: Annotated[list[int], Context("cache", initial=list)],
+        same: Annotated[list[int], Context("cache", initial=list)],
+    ):
+        assert cache is same
+        return [a, b, c]
+
+    async with asgi_client(app, broker) as client:
+        assert (await client.get("/it")).json() == [1, 1, 2]
+
+
+async def test_generator_dependencies_close(app, broker):
+    events = []
+
+    async def resource(broker_: BrokerFromContext):
+        events.append("open")
+        yield broker_
+        events.append("close")
+
+    @app.get("/it")
+    async def endpoint(opened: Annotated[NatsBroker, Depends(resource, scope="function")]):
+        assert opened is broker
+
+    async with asgi_client(app, broker) as client:
+        await client.get("/it")
+    assert events == ["open", "close"]
+
+
+async def test_markers_leave_no_trace_in_openapi(app):
+    @app.get("/it")
+    async def endpoint(described: Described, broker: BrokerFromContext, logger: Logger, q: int):
+        raise AssertionError
+
+    operation = app.openapi()["paths"]["/it"]["get"]
+    assert [parameter["name"] for parameter in operation["parameters"]] == ["q"]
+    assert "requestBody" not in operation
+
+
+async def test_one_dependency_serves_endpoints_handlers_and_subscribers(broker):
+    received = []
+
+    @broker.subscriber("in")
+    async def subscriber(message: str, described: Described, broker_: BrokerFromContext):
+        received.append((message, described, broker_ is broker))
+
+    @get
+    async def handler(described: Described, broker_: BrokerFromContext):
+        return JSONResponse([described, broker_ is broker])
+
+    app = FastAPI()
+    app.include_router(FastStreamRouter(broker, asgi_routes=[("/handler", handler)]))
+
+    @app.get("/endpoint")
+    async def endpoint(described: Described, broker_: BrokerFromContext):
+        return [described, broker_ is broker]
+
+    broker.context.set_global("answer", 42)
+    broker.context.set_global("broker", broker)
+    async with asgi_client(app, broker) as client:
+        assert (await client.get("/handler")).json() == ["NatsBroker 42", True]
+        assert (await client.get("/endpoint")).json() == ["NatsBroker 42", True]
+        await broker.publish("m", "in")
+    assert received == [("m", "NatsBroker 42", True)]
+
+
+async def test_each_router_gives_its_endpoints_its_own_broker():
+    app = FastAPI()
+    brokers = [NatsBroker(), NatsBroker()]
+
+    async def which(broker: BrokerFromContext, request: Request):
+        assert request.state.broker is broker
+        return brokers.index(broker)
+
+    @get
+    async def handler(broker: BrokerFromContext):
+        return JSONResponse(brokers.index(broker))
+
+    for number, broker in enumerate(brokers):
+        router = FastStreamRouter(broker, prefix=f"/{number}", asgi_routes=[("/handler", handler)])
+        nested = APIRouter()
+        for each in (router, nested):
+            each.get("/nested" if each is nested else "/it")(which)
+        router.include_router(nested)
+        app.include_router(router)
+    app.get("/it")(which)
+
+    async with asgi_client(app, *brokers) as client:
+        for number in range(2):
+            for path in ("handler", "it", "nested"):
+                assert (await client.get(f"/{number}/{path}")).json() == number, path
+        assert (await client.get("/it")).json() == 0
+
+
+# FastStream's own markers
+
+
+async def depends_on_a_foreign_marker(logger: faststream.Logger):
+    raise AssertionError
+
+
+async def depends_on_that(value: Annotated[str, fastapi.Depends(depends_on_a_foreign_marker)]):
+    raise AssertionError
+
+
+FOREIGN = [
+    (Annotated[str, faststream.Context()], r"`Context\('value'\)`"),
+    (Annotated[str, faststream.Context("name")], r"`Context\('name'\)`"),
+    (Annotated[str, faststream.Context], r"`Context\('value'\)`"),
+    (Annotated[str, Context], r"`Context\('value'\)`"),
+    (faststream.Logger, "`value: Logger`"),
+    (faststream.ContextRepo, r"`Context\('context'\)`"),
+    (Annotated[str, faststream.Depends(dependency)], r"`Depends\(...\)`"),
+    (Annotated[str, faststream.Header()], "reads a message"),
+    (Annotated[str, asgi.Header()], r"`Header\(\)`, with `from fastapi import Header`"),
+    (asgi.Request, r"`Context\('request'\)`"),
+    (Annotated[str, fastapi.Depends(depends_on_that)], "`value|logger: Logger`"),
+]
+
+
+@pytest.mark.parametrize(("annotation", "advice"), FOREIGN)
+def test_foreign_marker_is_refused_where_it_is_registered(broker, annotation, advice):
+    router = FastStreamRouter(broker)
+
+    async def endpoint(value: annotation):
+        raise AssertionError
+
+    async def in_default(value=annotation.__metadata__[0]):
+        raise AssertionError
+
+    for register in (router.get("/it"), router.websocket("/ws")):
+        for function in (endpoint, in_default):
+            with pytest.raises(SetupError, match=advice):
+                register(function)
+
+
+@pytest.mark.parametrize("where", ["app", "nested", "mounted"])
+async def test_foreign_marker_is_refused_when_the_application_starts(broker, where):
+    app = FastAPI()
+    router = APIRouter()
+    mounted = FastAPI()
+
+    async def endpoint(value: Annotated[str, faststream.Context("name")]):
+        raise AssertionError
+
+    {"app": app, "nested": router, "mounted": mounted}[where].get("/it")(endpoint)
+    app.include_router(router)
+    app.mount("/mounted", mounted)
+    app.include_router(FastStreamRouter(broker))
+    with pytest.raises(SetupError, match=r"endpoint is marked with .*Context\('name'\)"):
+        async with asgi_client(app, broker):
+            raise AssertionError
