@@ -17,6 +17,10 @@ __all__ = ("LIVE_ROUTERS", "EffectiveRoute", "effective_route", "endpoints_of")
 LIVE_ROUTERS = hasattr(APIRouter, "handle")
 """Whether a request passes through the routers that are included, FastAPI 0.137 and later."""
 
+# Seen in 0.137.0 - 0.165.0. Where it is gone, FastAPI solves the signatures of our routes itself,
+# which is slower and otherwise the same.
+_route_context = getattr(fastapi.routing, "_effective_route_context_var", None)
+
 
 class EffectiveRoute(NamedTuple):
     """A route as it is where its router is included."""
@@ -27,16 +31,12 @@ class EffectiveRoute(NamedTuple):
 
 
 def effective_route(route: APIRoute) -> EffectiveRoute | None:
-    """Describe a route while its request handler is built, `None` where FastAPI does not tell.
-
-    FastAPI tells in `fastapi.routing._effective_route_context_var` (0.137.0 - 0.165.0).
-    """
+    """Describe a route while its request handler is built, `None` where FastAPI does not tell."""
     effective: Any = route
     if LIVE_ROUTERS:
-        variable = getattr(fastapi.routing, "_effective_route_context_var", None)
-        if variable is None:
+        if _route_context is None:
             return None
-        context = variable.get()
+        context = _route_context.get()
         if context is not None and context.original_route is route:
             effective = context
     return EffectiveRoute(

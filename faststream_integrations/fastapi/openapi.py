@@ -7,6 +7,7 @@ import re
 from typing import Annotated, Any
 
 from fastapi import Request, params
+from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from faststream_integrations.asgi.handlers import HttpHandler
@@ -88,7 +89,7 @@ def _is_understood(parameter: inspect.Parameter, path: str = "/") -> bool:
 
     endpoint.__signature__ = inspect.Signature([parameter])  # type: ignore[attr-defined]
     try:
-        APIRoute(path, endpoint, methods=["POST"])
+        get_openapi(title="", version="", routes=[APIRoute(path, endpoint, methods=["POST"])])
     except Exception:  # FastAPI asserts, pydantic has errors of its own
         return False
     return True

@@ -122,7 +122,7 @@ class HandlerEndpoint(NativeEndpoint):
         try:
             return await request.json()
         except RequestError:
-            return await request.body()
+            return (await request.body()).decode(errors="replace")
 
 
 class AppEndpoint(NativeEndpoint):
