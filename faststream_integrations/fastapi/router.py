@@ -84,11 +84,10 @@ class FastStreamRouter(APIRouter):
         super().__init__(lifespan=self._run, **options)
         self._brokers_or_app = brokers_or_app
         self._environment = Environment.of(*brokers_or_app)
+        if inspect.isasyncgenfunction(lifespan):  # FastAPI takes that, too
+            lifespan = asynccontextmanager(lifespan)
         self._lifespan = broker_lifespan(
-            *brokers_or_app,
-            # FastAPI makes a context manager of a generator function.
-            lifespan=None if lifespan is None else APIRouter(lifespan=lifespan).lifespan_context,
-            startup_timeout=startup_timeout,
+            *brokers_or_app, lifespan=lifespan, startup_timeout=startup_timeout
         )
         self._is_running = 0
         self._has_complained = False

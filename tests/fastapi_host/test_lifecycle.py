@@ -192,7 +192,8 @@ async def test_application_that_ended_without_shutdown_does_not_keep_a_broker_fr
     loop.close()
 
 
-async def test_hooks_of_a_nested_router_run_once(events):
+@pytest.mark.filterwarnings("ignore:The on_startup:DeprecationWarning")  # of Starlette 0.49
+async def test_hooks_of_a_router_run_once(events):
     async def hook():
         events.append("hook")
 
