@@ -29,13 +29,12 @@ __all__ = ("Context", "Depends", "Logger", "refuse_foreign_markers")
 class ContextDependency(ContextMarker, params.Depends):
     """What `Context` returns: FastStream's marker, and the dependency that finds the value."""
 
-    _key: tuple[Any, ...]
-
     def __init__(self, name: str, default: Any, initial: Callable[[], Any] | None) -> None:
         ContextMarker.__init__(self, name, default=default, initial=initial)
         # FastAPI's dataclass is frozen.
         object.__setattr__(self, "dependency", self)
-        object.__setattr__(self, "_key", (name, id(default), initial))
+        self._key = (name, id(default), initial)
+        self._hash = hash(self._key)  # FastAPI asks for it several times in a request
 
     async def __call__(self, connection: HTTPConnection) -> Any:
         scope = connection.scope
@@ -64,7 +63,7 @@ class ContextDependency(ContextMarker, params.Depends):
         return isinstance(other, ContextDependency) and self._key == other._key
 
     def __hash__(self) -> int:
-        return hash(self._key)
+        return self._hash
 
     def __repr__(self) -> str:
         return f"Context({self.name!r})"

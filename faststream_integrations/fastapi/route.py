@@ -171,6 +171,10 @@ class NativeRoute(APIRoute):
     endpoint: NativeEndpoint
     methods: set[str]
 
+    def __init__(self, path: str, endpoint: NativeEndpoint, **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        self._tail = path.rpartition("}")[2]  # whatever the prefixes, a path ends like this
+
     def get_route_handler(self) -> RequestHandler:
         """Return what FastAPI calls: the endpoint itself where there is nothing to solve first."""
         effective = effective_route(self)
@@ -195,6 +199,8 @@ class NativeRoute(APIRoute):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match every method that the endpoint answers, also those that OpenAPI does not show."""
+        if not scope["path"].endswith(self._tail):
+            return Match.NONE, {}  # most requests go elsewhere, and cost the less for it
         match, child_scope = super().matches(scope)
         if match is Match.PARTIAL and self.endpoint.answers(scope["method"]):
             match = Match.FULL

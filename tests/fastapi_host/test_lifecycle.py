@@ -192,18 +192,6 @@ async def test_application_that_ended_without_shutdown_does_not_keep_a_broker_fr
     loop.close()
 
 
-@pytest.mark.filterwarnings("ignore:The on_startup:DeprecationWarning")  # of Starlette 0.49
-async def test_hooks_of_a_router_run_once(events):
-    async def hook():
-        events.append("hook")
-
-    app = FastAPI()
-    app.include_router(FastStreamRouter(Recording(events), on_startup=[hook]))
-    async with asgi_client(app):
-        pass
-    assert events == ["hook", "start broker", "stop broker"]
-
-
 @pytest.fixture
 def complaints(caplog):
     def messages():
