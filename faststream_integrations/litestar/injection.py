@@ -15,6 +15,7 @@ from litestar.connection import ASGIConnection
 from litestar.exceptions import ImproperlyConfiguredException
 from litestar.handlers import BaseRouteHandler
 
+from faststream_integrations._faststream import EMPTY
 from faststream_integrations.asgi.errors import ContextValueError, RequestError
 from faststream_integrations.asgi.handlers import BoundCall
 from faststream_integrations.asgi.signature import HostValue, read_call
@@ -62,7 +63,9 @@ def inject(function: Function) -> Function:
         raise SetupError(msg)
     own = inspect.signature(function).parameters
     owned = {a.name for a in call.arguments if not isinstance(a, HostValue)}
-    given = host_parameters(v for owner, v in call.host_values() if owner is not call)
+    given = host_parameters(
+        value for owner, value in call.host_values() if owner is not call and value.default is EMPTY
+    )
     connection = "socket" if "socket" in own else "request"
     parameters = {name: p for name, p in own.items() if name not in owned}
     for name, parameter in {**given, "request": REQUEST}.items():

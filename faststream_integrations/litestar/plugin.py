@@ -91,17 +91,22 @@ class FastStreamPlugin(InitPlugin, ReceiveRoutePlugin):
         for broker in self.brokers:
             self.specification.add_broker(broker)
         for path, app in asgi_routes:
-            self._add_route(path, app)
+            self.add_asgi_route(path, app)
         if asyncapi_path:
             for path, handler in docs_routes(asyncapi_path, self.specification):
-                self._add_route(path, handler)
+                self.add_asgi_route(path, handler)
 
     @property
     def brokers(self) -> Sequence[AnyBroker]:
         """The brokers, those included that a `FastStream` application got later."""
         return brokers_of(*self._brokers_or_app)
 
-    def _add_route(self, path: str, app: ASGIApp) -> None:
+    def add_asgi_route(self, path: str, app: ASGIApp) -> None:
+        """Serve a FastStream handler, or any other ASGI application, in applications made later.
+
+        Raises:
+            SetupError: The route cannot be served; the message says why.
+        """
         if isinstance(app, UpstreamHttpHandler):
             handler = HttpHandler.adopt(app)
             check_path_parameters(path, handler)
@@ -127,23 +132,28 @@ class FastStreamPlugin(InitPlugin, ReceiveRoutePlugin):
         def provide_broker() -> Any:
             return self.brokers[0]
 
-        for path, app in self._routes:
-            if isinstance(app, HttpHandler):
-                app_config.route_handlers.extend(
-                    make_routes(path, app, self.environment, guards=self.guards, opt=self.opt)
-                )
-            else:
-                app_config.route_handlers.append(
-                    make_mount(path, app, guards=self.guards, opt=self.opt)
-                )
         # An exception handler for all exceptions is also one for these.
         if Exception not in app_config.exception_handlers:
             app_config.exception_handlers.setdefault(RefusedRequest, answer_refused)
         app_config.dependencies.setdefault(
             self.dependency_key, Provide(provide_broker, sync_to_thread=False)
         )
+        options: dict[str, Any] = {"guards": self.guards, "opt": self.opt}
+        for path, app in self._routes:
+            if isinstance(app, HttpHandler):
+                app_config.route_handlers += make_routes(
+                    path,
+                    app,
+                    self.environment,
+                    dependencies=app_config.dependencies,
+                    **options,
+                )
+            else:
+                app_config.route_handlers += make_mount(path, app, **options)
         for key, value in self.environment.state.items():
             app_config.state.setdefault(key, value)
+        for broker in self.brokers:
+            keep_whole(broker)
         # Litestar enters the lifespans, then calls the hooks: the brokers start when the resources
         # of the application are there, and stop before these close.
         app_config.lifespan.append(stop_first)
@@ -157,6 +167,11 @@ class FastStreamPlugin(InitPlugin, ReceiveRoutePlugin):
                 check_injected(handler)
         elif isinstance(route, (WebSocketRoute, ASGIRoute)):
             check_injected(route.route_handler)
+
+
+def keep_whole(broker: AnyBroker) -> None:
+    """Let copies of a state share the broker: `ImmutableState` copies all of it per request."""
+    vars(broker)["__deepcopy__"] = lambda memo: broker
 
 
 def specification_of(*brokers_or_app: BrokerOrApp) -> SpecificationFactory:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Annotated, Any, get_args, get_origin
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Annotated, Any, cast, get_args, get_origin
 
 from faststream.asgi import AsgiResponse as UpstreamResponse
 from faststream.exceptions import SetupError
-from litestar import Litestar, Request, Response, asgi, route
+from litestar import Litestar, Request, Response, WebSocket, route, websocket
 from litestar.constants import RESERVED_KWARGS
 from litestar.di import NamedDependency
-from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
+from litestar.enums import HttpMethod
+from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
 from litestar.response.base import ASGIResponse
 from litestar.types import Guard
-from litestar.types import Receive as LitestarReceive
-from litestar.types import Scope as LitestarScope
-from litestar.types import Send as LitestarSend
 
 from faststream_integrations._faststream import EMPTY
 from faststream_integrations.asgi.errors import ContextValueError, RequestError
@@ -37,6 +35,7 @@ __all__ = ("REQUEST", "dress", "host_parameters", "make_mount", "make_routes")
 
 NAMED_DEPENDENCY: Any = NamedDependency  # an alias that type checkers see no value in
 REQUEST = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
+SOCKET = inspect.Parameter("socket", inspect.Parameter.KEYWORD_ONLY, annotation=WebSocket)
 
 
 def make_routes(
@@ -44,15 +43,29 @@ def make_routes(
     handler: HttpHandler,
     environment: Environment,
     *,
+    dependencies: Collection[str],
     guards: Sequence[Guard],
     opt: Mapping[str, Any],
 ) -> list[HTTPRouteHandler]:
     """Make the routes of a FastStream handler: one for HEAD, which no document shows.
 
+    Args:
+        path: Where the handler answers, as every host writes it.
+        handler: The handler.
+        environment: What the handler finds around it.
+        dependencies: The names that Litestar knows; only those stand in for a default.
+        guards: Litestar's guards.
+        opt: Litestar's options.
+
     Raises:
         SetupError: The handler cannot be compiled.
     """
-    parameters = host_parameters(value for _, value in handler.call.host_values())
+    known = {*dependencies, *RESERVED_KWARGS}
+    parameters = host_parameters(
+        value
+        for _, value in handler.call.host_values()
+        if value.default is EMPTY or value.name in known
+    )
     endpoint = Endpoint(handler, environment, frozenset(parameters))
     parameters.setdefault("request", REQUEST)
     litestar_path = "/".join(
@@ -211,11 +224,11 @@ class WithoutBody:
 
 def make_mount(
     path: str, app: ASGIApp, *, guards: Sequence[Guard], opt: Mapping[str, Any]
-) -> ASGIRouteHandler:
-    """Make the route of an ASGI application that answers at a prefix and below it.
+) -> list[HTTPRouteHandler | WebsocketRouteHandler]:
+    """Make the routes of an ASGI application that answers at a prefix and below it.
 
     A mount of Litestar's takes its prefix for the beginning of a name (``/healthz`` for
-    ``/health``), adds a slash to every path and leaves `root_path` as it is; this does not.
+    ``/health``), adds a slash to every path and leaves `root_path` as it is; these do not.
 
     Raises:
         SetupError: The path does not begin with ``/`` or has parameters.
@@ -223,22 +236,42 @@ def make_mount(
     if path_parameters(path):
         msg = f"The path {path!r}: a mounted application takes no path parameters."
         raise SetupError(msg)
-    prefix = path.rstrip("/")
+    mounted = Mounted(path.rstrip("/"), app)
 
-    async def call(scope: LitestarScope, receive: LitestarReceive, send: LitestarSend) -> None:
-        asgi_scope: Any = scope
-        inner = asgi_scope["path"].rstrip("/")
-        # Litestar takes the last slash off, and an application may redirect to where it is.
-        if asgi_scope.get("raw_path", b"").partition(b"?")[0].endswith(b"/") and inner != prefix:
-            inner += "/"
-        inner_scope = below(asgi_scope, prefix, inner)
-        inner_scope["path_params"] = {}
-        await app(inner_scope, receive, send)  # type: ignore[arg-type]
+    async def answer() -> Mounted:
+        return mounted
 
-    make = asgi(
-        [prefix or "/", f"{prefix}/{{path_below:path}}"],
-        copy_scope=True,
-        guards=list(guards) or None,
-        opt=dict(opt),
+    async def connect(socket: WebSocket[Any, Any, Any]) -> None:
+        scope, receive, send = cast("Any", (socket.scope, socket.receive, socket.send))
+        await mounted(scope, receive, send)
+
+    paths = [path.rstrip("/") or "/", f"{path.rstrip('/')}/{{path_below:path}}"]
+    options: dict[str, Any] = {"guards": list(guards) or None, "opt": dict(opt)}
+    make_http: Any = route(
+        paths, http_method=list(HttpMethod), status_code=200, include_in_schema=False, **options
     )
-    return make(call)
+    make_websocket: Any = websocket(paths, **options)
+    # Litestar resolves annotations in the module of the function: these are resolved already.
+    dress(answer, answer, [], returns=Mounted)
+    dress(connect, connect, [SOCKET], returns=None)
+    return [make_http(answer), make_websocket(connect)]
+
+
+class Mounted:
+    """An ASGI application at a prefix."""
+
+    __slots__ = ("_app", "_prefix")
+
+    def __init__(self, prefix: str, app: ASGIApp) -> None:
+        self._prefix = prefix
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"].rstrip("/")
+        # Litestar takes the last slash off, and an application may redirect to where it is.
+        raw_path: bytes = scope.get("raw_path") or b""
+        if raw_path.partition(b"?")[0].endswith(b"/") and path != self._prefix:
+            path += "/"
+        inner = below(scope, self._prefix, path)
+        inner["path_params"] = {}
+        await self._app(inner, receive, send)
