@@ -18,8 +18,11 @@ from faststream_integrations.testing import nats_server
 
 HOSTS = {
     "fastapi": "examples.orders.fastapi_app:app",
+    "litestar": "examples.orders.litestar_app:app",
     "asgi": "examples.orders.asgi_app:app",
 }
+
+OPENAPI = {"fastapi": "/docs", "litestar": "/schema"}
 
 ADDRESS = "127.0.0.1"
 
@@ -81,7 +84,7 @@ def listen(port: str) -> socket.socket:
 def greeting(host: str, port: int) -> str:
     """What to open and what to try."""
     url = f"http://{ADDRESS}:{port}"
-    openapi = f"\n  OpenAPI    {url}/docs" if host == "fastapi" else ""
+    openapi = f"\n  OpenAPI    {url}{OPENAPI[host]}" if host in OPENAPI else ""
     return f"""
 The order service runs on {host}, with NATS at {os.environ["NATS_URL"]}.
 

@@ -22,7 +22,7 @@ import psutil
 import pytest
 
 from examples.demo import HOSTS
-from examples.orders import asgi_app, fastapi_app
+from examples.orders import asgi_app, fastapi_app, litestar_app
 from examples.orders.service import broker, orders
 from faststream_integrations.testing import asgi_client
 
@@ -185,7 +185,7 @@ def test_nats_server_is_gone_when_the_demo_is_killed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
-        ({"HOST": "django"}, "HOST=django is not one of fastapi, asgi"),
+        ({"HOST": "django"}, "HOST=django is not one of fastapi, litestar, asgi"),
         ({"PORT": "http"}, "PORT=http cannot be used: invalid literal"),
         ({"PORT": "99999"}, "PORT=99999 cannot be used: "),
     ],
@@ -207,7 +207,11 @@ def test_busy_port_is_named_with_what_to_do(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("app", [fastapi_app.app, asgi_app.app], ids=["fastapi", "asgi"])
+@pytest.mark.parametrize(
+    "app",
+    [fastapi_app.app, litestar_app.app, asgi_app.app],
+    ids=["fastapi", "litestar", "asgi"],
+)
 async def test_order_service_runs_in_memory(app: Any) -> None:
     async with asgi_client(app, broker) as client:
         placed = await client.post("/orders", json={"drink": "tea", "quantity": 2})

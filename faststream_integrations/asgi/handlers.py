@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from weakref import WeakKeyDictionary
 
 from typing_extensions import TypedDict
@@ -21,7 +21,7 @@ from faststream_integrations.asgi.request import DEFAULT_MAX_BODY_SIZE, AsgiRequ
 from faststream_integrations.asgi.response import AsgiResponse
 from faststream_integrations.asgi.signature import Call, read_call
 from faststream_integrations.environment import Environment
-from faststream_integrations.types import Message, Receive, Scope, Send
+from faststream_integrations.types import ASGIApp, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from faststream.specification.schema import Tag, TagDict
@@ -40,6 +40,7 @@ __all__ = (
     "put",
 )
 
+Result = TypeVar("Result")
 Tags = Sequence["Tag | TagDict | dict[str, Any]"]
 
 
@@ -196,7 +197,7 @@ class HttpHandler(UpstreamHttpHandler):
         return f"<{'/'.join(self.methods)} handler {self.call.name}>"
 
 
-class BoundCall:
+class BoundCall(Generic[Result]):
     """A function in one application, compiled for what the application has.
 
     Args:
@@ -238,7 +239,7 @@ class BoundCall:
 
     def handle(
         self, request: AsgiRequest, host_values: Mapping[str, Any] | None = None
-    ) -> Awaitable[Any]:
+    ) -> Awaitable[Result]:
         """Run the function; what is returned gives its result when awaited.
 
         Args:
@@ -280,7 +281,7 @@ class BoundCall:
         return plan
 
 
-class Endpoint(BoundCall):
+class Endpoint(BoundCall[ASGIApp]):
     """A handler in one application: an ASGI application for requests that belong to it."""
 
     __slots__ = ("handler", "max_body_size")

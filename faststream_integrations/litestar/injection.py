@@ -74,7 +74,7 @@ def inject(function: Function) -> Function:
     host_names = frozenset(parameters)
     positional = [p.name for p in parameters.values() if p.kind is not p.KEYWORD_ONLY]
     defaults = {p.name: p.default for p in parameters.values() if p.default is not p.empty}
-    bound_calls: WeakKeyDictionary[Environment, BoundCall] = WeakKeyDictionary()
+    bound_calls: WeakKeyDictionary[Environment, BoundCall[Any]] = WeakKeyDictionary()
 
     @wraps(function)
     async def injected(*args: Any, **kwargs: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from litestar.enums import HttpMethod
@@ -20,9 +21,10 @@ from litestar.openapi.spec import (
 from litestar.types import OperationIDCreator
 from pydantic import PydanticSchemaGenerationError, TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
+from pydantic.json_schema import JsonSchemaMode
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from faststream_integrations.asgi.handlers import HttpHandler
+from faststream_integrations.asgi.handlers import HttpHandler, Responses
 from faststream_integrations.asgi.signature import Field
 
 __all__ = ("operation_class", "operation_id", "tag_names")
@@ -55,7 +57,7 @@ def operation_class(handler: HttpHandler) -> type[Operation]:
             ours = {(p.name, p.param_in): p for p in parameters_of(fields)}
             self.parameters = [*(known | ours).values()] or None
             self.request_body = body_of(fields)
-            self.responses = dict(responses_of(fields))
+            self.responses = {**dict(refusals_of(fields)), **dict(answers_of(handler.responses))}
 
     return HandlerOperation
 
@@ -84,15 +86,27 @@ def body_of(fields: Iterable[Field]) -> RequestBody | None:
     return None
 
 
-def responses_of(fields: Sequence[Field]) -> Iterable[tuple[str, OpenAPIResponse]]:
-    """Write what a handler may answer, as far as its signature tells."""
-    yield "200", OpenAPIResponse("The answer of the handler")
+def refusals_of(fields: Sequence[Field]) -> Iterable[tuple[str, OpenAPIResponse]]:
+    """Write which requests a handler refuses, as far as its signature tells."""
     if any(each.source == "body" for each in fields):
         yield "400", refusal("The body is not JSON", ERRORS)
         yield "413", refusal("The body is too large", TEXT)
         yield "415", refusal("The content type of the body is not JSON", TEXT)
     if fields:
         yield "422", refusal("The request does not validate", ERRORS)
+
+
+def answers_of(responses: Responses) -> Iterable[tuple[str, OpenAPIResponse]]:
+    """Write what a handler says that it answers; 200 where it names no success."""
+    if not any(status < 400 for status in responses):
+        yield "200", OpenAPIResponse("The answer of the handler")
+    for status, response in responses.items():
+        content = None
+        if "model" in response:
+            schema = JSONSchema(document=document_of(response["model"], "serialization"))
+            content = {"application/json": OpenAPIMediaType(schema=schema)}
+        description = response.get("description") or HTTPStatus(status).phrase
+        yield str(status), OpenAPIResponse(description, content=content)
 
 
 def refusal(description: str, detail: dict[str, Any]) -> OpenAPIResponse:
@@ -119,16 +133,22 @@ ERRORS: dict[str, Any] = {
 
 
 def schema_of(read: Field) -> JSONSchema:
-    """Write the schema of a value; an empty one where its type has none."""
-    try:
-        document = TypeAdapter(read.annotation).json_schema()
-    except (PydanticSchemaGenerationError, PydanticInvalidForJsonSchema, PydanticUserError):
-        document = {}
-    document = inline(document, document.pop("$defs", {}))
+    """Write the schema of a value that is read."""
+    document = document_of(read.annotation, "validation")
     if read.default is not None and not read.required:
         with suppress(PydanticSerializationError):
             document["default"] = to_jsonable_python(read.default)
     return JSONSchema(document=document)
+
+
+def document_of(annotation: Any, mode: JsonSchemaMode) -> dict[str, Any]:
+    """Write the schema of a type, an empty one where it has none."""
+    try:
+        document = TypeAdapter(annotation).json_schema(mode=mode)
+    except (PydanticSchemaGenerationError, PydanticInvalidForJsonSchema, PydanticUserError):
+        return {}
+    inlined: dict[str, Any] = inline(document, document.pop("$defs", {}))
+    return inlined
 
 
 def inline(node: Any, definitions: dict[str, Any], within: tuple[str, ...] = ()) -> Any:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from faststream.asgi import AsyncAPIRoute as UpstreamAsyncAPIRoute
 from faststream.specification import AsyncAPI
 from litestar import Litestar
 from litestar.config.app import AppConfig
@@ -16,7 +17,6 @@ from litestar.types import Guard
 
 from faststream_integrations._faststream import Application, UpstreamHttpHandler
 from faststream_integrations.asgi.handlers import HttpHandler
-from faststream_integrations.asgi.response import JSONResponse
 from faststream_integrations.asgi.routing import check_path_parameters
 from faststream_integrations.asyncapi import AsyncAPIRoute
 from faststream_integrations.environment import (
@@ -30,7 +30,7 @@ from faststream_integrations.lifespan import running
 from faststream_integrations.litestar.injection import check_injected
 from faststream_integrations.litestar.requests import RefusedRequest, answer_refused
 from faststream_integrations.litestar.routes import make_mount, make_routes
-from faststream_integrations.types import ASGIApp, Scope
+from faststream_integrations.types import ASGIApp
 
 if TYPE_CHECKING:
     from faststream.specification.base import SpecificationFactory
@@ -72,7 +72,7 @@ class FastStreamPlugin(InitPlugin, ReceiveRoutePlugin):
         self,
         *brokers_or_app: BrokerOrApp,
         asgi_routes: Sequence[tuple[str, ASGIApp]] = (),
-        asyncapi_path: str | AsyncAPIRoute | None = None,
+        asyncapi_path: str | UpstreamAsyncAPIRoute | None = None,
         specification: SpecificationFactory | None = None,
         guards: Sequence[Guard] = (),
         opt: Mapping[str, Any] | None = None,
@@ -183,16 +183,32 @@ def specification_of(*brokers_or_app: BrokerOrApp) -> SpecificationFactory:
 
 
 def docs_routes(
-    path: str | AsyncAPIRoute, specification: SpecificationFactory
+    path: str | UpstreamAsyncAPIRoute, specification: SpecificationFactory
 ) -> list[tuple[str, HttpHandler]]:
     """Return the handlers of the AsyncAPI page."""
     route = AsyncAPIRoute.ensure_route(path)
+    return [
+        (
+            endpoint.path,
+            HttpHandler(
+                returning(endpoint.app, endpoint.name),
+                methods=(endpoint.method,),
+                include_in_schema=route.include_in_schema,
+                description=route.description,
+                tags=route.tags,
+                unique_id=route.unique_id if endpoint.path == route.path else None,
+                request_max_body_size=None,
+            ),
+        )
+        for endpoint in route.endpoints(specification)
+    ]
 
-    async def document(scope: Scope) -> JSONResponse:
-        return JSONResponse(specification.to_specification().to_jsonable())
 
-    handlers = [(route.path, HttpHandler.adopt(route(specification)))]
-    if route.asyncapi_json_path:
-        handler = HttpHandler(document, methods=("GET",), include_in_schema=route.include_in_schema)
-        handlers.append((route.asyncapi_json_path, handler))
-    return handlers
+def returning(app: ASGIApp, name: str) -> Callable[[], Awaitable[ASGIApp]]:
+    """Make a function that returns an application, to answer in its place."""
+
+    async def function() -> ASGIApp:
+        return app
+
+    function.__name__ = function.__qualname__ = name
+    return function

@@ -131,11 +131,28 @@ def test_type_without_a_schema_leaves_it_open():
     assert operation_of(handler)["parameters"][0]["schema"] == {}
 
 
-def test_handler_without_input_cannot_be_invalid():
+def test_responses_are_those_that_the_handler_declares():
+    @get(responses={202: {"description": "Accepted it", "model": Item}, 404: {}})
+    async def handler(): ...
+
+    responses = operation_of(handler)["responses"]
+    assert {status: each["description"] for status, each in responses.items()} == {
+        "202": "Accepted it",
+        "404": "Not Found",
+    }
+    schema = responses["202"]["content"]["application/json"]["schema"]
+    assert schema["properties"]["name"] == {"title": "Name", "type": "string"}
+
+
+def test_answer_without_a_declaration_is_200():
     @get
     async def handler(): ...
 
-    assert "422" not in operation_of(handler)["responses"]
+    assert list(operation_of(handler)["responses"]) == ["200"]
+
+
+def test_probe_documents_what_it_answers():
+    assert list(operation_of(make_ping_asgi(NatsBroker()))["responses"]) == ["204", "500"]
 
 
 def test_head_is_not_documented():

@@ -159,6 +159,17 @@ async def test_one_plugin_serves_two_applications_one_after_the_other():
     assert len(plugin.specification.http_handlers) == 1
 
 
+async def test_two_applications_that_run_at_once_share_the_broker(nats_url):
+    broker = NatsBroker(nats_url)
+    plugin = FastStreamPlugin(broker)
+    one, other = Litestar(plugins=[plugin]), Litestar(plugins=[plugin])
+    async with asgi_client(one):
+        async with asgi_client(other):
+            assert await broker.ping(5)
+        assert await broker.ping(5)
+    assert not await broker.ping(0.05)
+
+
 async def test_state_of_the_application_has_the_brokers(nats_url):
     one, other = NatsBroker(nats_url), NatsBroker(nats_url)
     app = Litestar(plugins=[FastStreamPlugin(one, other)])

@@ -1,6 +1,7 @@
 """FastStream's handlers as routes of Litestar: everything of Litestar's applies to them."""
 
 import logging
+import re
 from typing import Annotated, Any
 
 import pytest
@@ -26,7 +27,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from faststream_integrations import make_ping_asgi
+from faststream_integrations import AsyncAPIRoute, make_ping_asgi
 from faststream_integrations.asgi import (
     AsgiResponse,
     Body,
@@ -516,10 +517,34 @@ def test_mount_takes_no_path_parameters():
 
 async def test_probe_and_docs_are_native_routes():
     broker = NatsBroker()
+
+    @broker.subscriber("orders")
+    async def subscriber(order: int): ...
+
     plugin = FastStreamPlugin(
         broker, asgi_routes=[("/health", make_ping_asgi(broker))], asyncapi_path="/docs"
     )
     async with asgi_client(Litestar(plugins=[plugin]), broker) as client:
         assert (await client.get("/health")).status_code == 204
-        assert "text/html" in (await client.get("/docs")).headers["content-type"]
+        assert (await client.post("/docs")).status_code == 405
         assert (await client.get("/docs.json")).json()["asyncapi"] == "3.0.0"
+        assert (await client.get("/docs.yaml")).status_code == 200
+        for url in ("/docs", "/docs/"):
+            page = await client.get(url)
+            assert "text/html" in page.headers["content-type"]
+            script = re.search('<script[^>]* src="([^"]+)"', page.text)[1]
+            asset = await client.get(page.url.join(script))
+            assert (asset.status_code, "javascript" in asset.headers["content-type"]) == (200, True)
+        head = await client.head("/docs")
+        assert (head.status_code, head.content) == (200, b"")
+        tried = await client.post("/docs/try", content=b"{}")
+        assert tried.status_code not in {404, 405, 500}
+
+
+async def test_docs_at_another_path_with_options():
+    broker = NatsBroker()
+    route = AsyncAPIRoute("/a/docs", try_it_out=False)
+    plugin = FastStreamPlugin(broker, asyncapi_path=route)
+    async with asgi_client(Litestar(plugins=[plugin]), broker) as client:
+        assert (await client.get("/a/docs")).status_code == 200
+        assert (await client.post("/a/docs/try")).status_code == 404
