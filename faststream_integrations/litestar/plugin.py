@@ -10,6 +10,7 @@ from faststream.asgi import AsyncAPIRoute as UpstreamAsyncAPIRoute
 from faststream.specification import AsyncAPI
 from litestar import Litestar
 from litestar.config.app import AppConfig
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.plugins import InitPlugin, ReceiveRoutePlugin
 from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute, WebSocketRoute
@@ -124,10 +125,11 @@ class FastStreamPlugin(InitPlugin, ReceiveRoutePlugin):
             async with stack:
                 yield
 
-        async def start_last() -> None:
+        async def start_last(app: Litestar) -> None:
             await stack.enter_async_context(
                 running(*self._brokers_or_app, startup_timeout=self.startup_timeout)
             )
+            self._fill(app.state)
 
         def provide_broker() -> Any:
             return self.brokers[0]
@@ -150,15 +152,21 @@ class FastStreamPlugin(InitPlugin, ReceiveRoutePlugin):
                 )
             else:
                 app_config.route_handlers += make_mount(path, app, **options)
-        for key, value in self.environment.state.items():
-            app_config.state.setdefault(key, value)
-        for broker in self.brokers:
-            keep_whole(broker)
+        self._fill(app_config.state)
         # Litestar enters the lifespans, then calls the hooks: the brokers start when the resources
         # of the application are there, and stop before these close.
         app_config.lifespan.append(stop_first)
         app_config.on_startup.append(start_last)
         return app_config
+
+    def _fill(self, state: State) -> None:
+        """Let the state of an application carry what it has not got."""
+        for key, value in self.environment.state.items():
+            if not state.get(key):  # a `FastStream` application may get its broker at startup
+                state[key] = value
+        for broker in self.brokers:
+            # `ImmutableState` copies the whole state for each request.
+            vars(broker)["__deepcopy__"] = lambda memo, broker=broker: broker
 
     def receive_route(self, route: BaseRoute) -> None:
         """Refuse a route whose function asks for what only `inject` can give."""
@@ -167,11 +175,6 @@ class FastStreamPlugin(InitPlugin, ReceiveRoutePlugin):
                 check_injected(handler)
         elif isinstance(route, (WebSocketRoute, ASGIRoute)):
             check_injected(route.route_handler)
-
-
-def keep_whole(broker: AnyBroker) -> None:
-    """Let copies of a state share the broker: `ImmutableState` copies all of it per request."""
-    vars(broker)["__deepcopy__"] = lambda memo: broker
 
 
 def specification_of(*brokers_or_app: BrokerOrApp) -> SpecificationFactory:

@@ -178,6 +178,20 @@ async def test_state_of_the_application_has_the_brokers(nats_url):
         assert app.state.brokers == (one, other)
 
 
+async def test_broker_that_comes_at_startup_is_there_too():
+    broker, faststream = NatsBroker(), FastStream()
+    faststream.on_startup(lambda: faststream.add_broker(broker))
+
+    @litestar_get("/it")
+    async def handler(state: State, broker: AnnotatedBroker) -> bool:
+        return state.broker is broker and state.brokers == (broker,)
+
+    async with asgi_client(
+        Litestar([handler], plugins=[FastStreamPlugin(faststream)]), broker
+    ) as client:
+        assert (await client.get("/it")).json() is True
+
+
 async def test_state_that_the_application_has_already_stays():
     app = Litestar(plugins=[FastStreamPlugin(NatsBroker())], state=State({"broker": "mine"}))
     assert app.state.broker == "mine"
