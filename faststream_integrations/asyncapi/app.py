@@ -7,18 +7,17 @@ from urllib.parse import unquote_to_bytes
 from faststream.specification.base import SpecificationFactory
 from typing_extensions import Unpack
 
+from faststream_integrations.asgi.errors import error_response
+from faststream_integrations.asgi.handlers import NOT_FOUND, method_not_allowed, refuse
 from faststream_integrations.asyncapi.assets import Assets, bundled_assets
 from faststream_integrations.asyncapi.document import Document, DocumentError
 from faststream_integrations.asyncapi.page import Page, PageLinks, PageOptions, page_base
-from faststream_integrations.asyncapi.response import (
-    Representation,
-    answer_other_than_http,
-    send_error,
-    send_method_not_allowed,
-)
+from faststream_integrations.asyncapi.response import READS, Representation
 from faststream_integrations.types import ASGIApp, Receive, Scope, Send
 
 __all__ = ("AsyncAPIApp", "make_asyncapi_asgi", "make_try_it_out")
+
+NOT_STORED = {"Cache-Control": "no-store"}
 
 _PAGES_KEPT = 16
 
@@ -38,7 +37,8 @@ class PageEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer GET and HEAD."""
-        if await answer_other_than_http(scope, receive, send):
+        if scope["type"] != "http":
+            await refuse(scope, receive, send)
             return
         key = (page_base(scope), self._document.title)
         answer = self._rendered.get(key)
@@ -61,15 +61,16 @@ class DocumentEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer GET and HEAD; a document that cannot be generated is 500."""
-        if await answer_other_than_http(scope, receive, send):
+        if scope["type"] != "http":
+            await refuse(scope, receive, send)
             return
-        if scope["method"] not in {"GET", "HEAD"}:
-            await send_method_not_allowed(send, "GET, HEAD")
+        if scope["method"] not in READS:
+            await method_not_allowed(READS)(scope, receive, send)
             return
         try:
             answer = await self._read()
         except DocumentError as error:
-            await send_error(send, 500, str(error))
+            await error_response(500, str(error), NOT_STORED)(scope, receive, send)
             return
         await answer(scope, receive, send)
 
@@ -118,11 +119,12 @@ class AsyncAPIApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request below the mount point; close websockets, answer lifespan events."""
-        if await answer_other_than_http(scope, receive, send):
+        if scope["type"] != "http":
+            await refuse(scope, receive, send)
             return
         endpoint = self._find(scope)
         if endpoint is None:
-            await send_error(send, 404, "Not found.")
+            await NOT_FOUND(scope, receive, send)
         else:
             await endpoint(scope, receive, send)
 

@@ -6,7 +6,9 @@ from typing import Any
 
 from anyio import Lock, to_thread
 from faststream.specification.base import SpecificationFactory
+from pydantic_core import to_json
 
+from faststream_integrations.asyncapi.http_routes import add_missing_routes
 from faststream_integrations.asyncapi.response import Representation
 
 __all__ = ("Document", "DocumentError")
@@ -73,7 +75,9 @@ class Document:
 
     def _generate(self) -> bytes:
         try:
-            return self.specification.to_specification().to_json().encode()
+            document = self.specification.to_specification().to_jsonable()
+            add_missing_routes(document, getattr(self.specification, "http_handlers", ()))
+            return to_json(document)
         except Exception as error:
             logger.exception("The AsyncAPI document could not be generated")
             msg = "The AsyncAPI document could not be generated; the server's log says why."

@@ -2,17 +2,14 @@
 
 import gzip
 import hashlib
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
+from faststream_integrations.asgi.handlers import method_not_allowed, refuse
 from faststream_integrations.types import Receive, Scope, Send
 
-__all__ = (
-    "Representation",
-    "answer_other_than_http",
-    "send_error",
-    "send_method_not_allowed",
-)
+__all__ = ("Representation",)
+
+READS = ("GET", "HEAD")
 
 _Headers = list[tuple[bytes, bytes]]
 
@@ -53,11 +50,12 @@ class Representation:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer GET and HEAD; any other method is 405 with `Allow`."""
-        if await answer_other_than_http(scope, receive, send):
+        if scope["type"] != "http":
+            await refuse(scope, receive, send)
             return
         method = scope["method"]
-        if method not in {"GET", "HEAD"}:
-            await send_method_not_allowed(send, "GET, HEAD")
+        if method not in READS:
+            await method_not_allowed(READS)(scope, receive, send)
             return
         compress = len(self.body) >= _COMPRESS_FROM and _accepts_gzip(scope)
         etag = self._gzip_etag if compress else self._etag
@@ -85,47 +83,6 @@ class Representation:
             return True
         known = {self._etag, self._gzip_etag}
         return any(tag.strip().removeprefix("W/") in known for tag in tags.split(","))
-
-
-async def answer_other_than_http(scope: Scope, receive: Receive, send: Send) -> bool:
-    """Close a websocket and answer lifespan events; tell whether the scope was one of these."""
-    kind = scope["type"]
-    if kind == "http":
-        return False
-    if kind == "websocket":
-        await receive()
-        await send({"type": "websocket.close", "code": 1000})
-    elif kind == "lifespan":
-        while True:
-            event = (await receive())["type"]
-            await send({"type": f"{event}.complete"})
-            if event == "lifespan.shutdown":
-                break
-    return True
-
-
-async def send_method_not_allowed(send: Send, allow: str) -> None:
-    """Answer 405 with the `Allow` header that RFC 9110, section 15.5.6 demands."""
-    await send_error(send, 405, "Method not allowed.", [(b"allow", allow.encode())])
-
-
-async def send_error(
-    send: Send, status: int, detail: str, headers: Iterable[tuple[bytes, bytes]] = ()
-) -> None:
-    """Answer with `{"detail": ...}`, which is not stored."""
-    body = json.dumps({"detail": detail}).encode()
-    await _send(
-        send,
-        status,
-        [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-            (b"cache-control", b"no-store"),
-            (b"x-content-type-options", b"nosniff"),
-            *headers,
-        ],
-        body,
-    )
 
 
 async def _send(send: Send, status: int, headers: _Headers, body: bytes) -> None:
