@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import runpy
 import socket
 import subprocess
 import sys
@@ -40,7 +41,7 @@ def test_python_on_a_page_is_an_example(page):
     text = (ROOT / "docs" / f"{page}.md").read_text()
     for title, code in re.findall(r"```python([^\n]*)\n(.*?)```", text, re.DOTALL):
         if "conftest.py" not in title:  # `test_tests_of_the_reader_pass` takes that from the page
-            assert code.startswith("--8<--"), code
+            assert code.startswith(("--8<--", "COMPILED_HANDLER")), code
 
 
 # Home
@@ -258,8 +259,19 @@ def test_tests_of_the_reader_pass(tmp_path):
 # How it works
 
 
-def test_compiled_handler_is_the_one_that_is_shown():
+async def test_compiled_handler_is_the_one_that_is_shown():
+    hooks = runpy.run_path(str(ROOT / "docs" / "hooks.py"))
+    page = (ROOT / "docs" / "how-it-works.md").read_text()
+    shown = hooks["on_page_markdown"](page)
+    function = re.search(r"```python\n(async def plan\(.*?)```", shown, re.DOTALL)[1]
+    assert "await handler(" in function
+    named = re.findall(r"`(validate_limit|invalid|AsyncExitStack)`", page)
+    assert {"validate_limit", "invalid"} == {name for name in named if name in function}
+
+
+async def test_compiled_handler_answers():
     with example("compiled.py") as module:
-        # cd docs/examples
-        # python -c "import compiled; print(compiled.search.source, end='')" > compiled_plan.txt
-        assert (EXAMPLES / "compiled_plan.txt").read_text() == module.search.source
+        app = AsgiFastStream(asgi_routes=[("/", module.search)])
+        async with asgi_client(app) as client:
+            response = await client.get("/?q=tea", headers={"x-token": "ada:1"})
+            assert response.json() == ["tea", 10]
