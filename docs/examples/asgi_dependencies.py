@@ -4,8 +4,7 @@ from typing import Annotated
 from faststream import Depends
 
 from faststream_integrations import AsgiFastStream, get
-from faststream_integrations.asgi import Header, JSONResponse, Path
-from faststream_integrations.asgi.errors import RequestError
+from faststream_integrations.asgi import Header, JSONResponse, Path, RequestError
 
 TOKENS = {"secret": "ada"}
 

@@ -1,6 +1,7 @@
 """Plain ASGI, without a framework: a drop-in for ``faststream.asgi``."""
 
 from faststream_integrations.asgi.app import AsgiFastStream, as_asgi
+from faststream_integrations.asgi.errors import RequestError
 from faststream_integrations.asgi.handlers import HttpHandler, delete, get, patch, post, put
 from faststream_integrations.asgi.params import Body, Cookie, Header, Path, Query
 from faststream_integrations.asgi.request import Request
@@ -20,6 +21,7 @@ __all__ = (
     "Path",
     "Query",
     "Request",
+    "RequestError",
     "as_asgi",
     "delete",
     "get",
