@@ -208,8 +208,14 @@ class FastStreamRouter(APIRouter):
         return allowed
 
     def _add_asyncapi(self, route: AsyncAPIRoute) -> None:
-        """Add the page's routes."""
-        self._add_handler(route.path, HttpHandler.adopt(route(self.specification)))
+        for path, method, app, name in route.endpoints(self.specification):
+            self._add_app(
+                path,
+                app,
+                methods=("GET", "HEAD") if method == "GET" else (method,),
+                name=name,
+                include_in_schema=route.include_in_schema,
+            )
 
     def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         """Add a path operation, as every decorator does.

@@ -1,0 +1,110 @@
+"""The AsyncAPI page as routes of FastAPI."""
+
+import re
+from typing import Annotated
+
+import fastapi
+import pytest
+from fastapi import APIRouter, FastAPI, HTTPException
+from faststream.nats import NatsBroker
+from faststream.specification import AsyncAPI
+
+from faststream_integrations import AsyncAPIRoute
+from faststream_integrations.fastapi import FastStreamRouter
+from faststream_integrations.testing import asgi_client
+
+
+@pytest.fixture
+def broker():
+    broker = NatsBroker()
+
+    @broker.subscriber("orders")
+    async def subscriber(message: str):
+        return None
+
+    return broker
+
+
+def app_of(broker, asyncapi_path, *, prefix="", include=None, **options):
+    app = FastAPI()
+    outer = APIRouter(prefix=prefix)
+    outer.include_router(
+        FastStreamRouter(broker, asyncapi_path=asyncapi_path, **options), **(include or {})
+    )
+    app.include_router(outer)
+    return app
+
+
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+async def test_page_and_everything_that_it_needs_are_served(broker, prefix):
+    app = app_of(broker, "/asyncapi", prefix=prefix, specification=AsyncAPI(title="Orders"))
+    async with asgi_client(app, broker) as client:
+        page = await client.get(f"{prefix}/asyncapi")
+        assert page.status_code == 200
+        assert "Orders" in page.text
+        urls = re.findall(r'(?:src|href)="([^"#]+)"', page.text)
+        assert len(urls) > 1
+        for url in urls:
+            assert (await client.get(page.url.join(url))).status_code == 200, url
+        document = (await client.get(f"{prefix}/asyncapi.json")).json()
+        assert {channel["address"] for channel in document["channels"].values()} == {"orders"}
+        assert (await client.head(f"{prefix}/asyncapi")).content == b""
+        assert (await client.post(f"{prefix}/asyncapi")).status_code == 405
+
+
+async def test_page_is_in_no_document_unless_it_is_asked_for(broker):
+    hidden = app_of(broker, "/asyncapi")
+    assert hidden.openapi()["paths"] == {}
+    shown = app_of(broker, AsyncAPIRoute("/asyncapi", include_in_schema=True))
+    assert {"/asyncapi", "/asyncapi.json"} <= set(shown.openapi()["paths"])
+
+
+async def test_dependencies_guard_the_page(broker):
+    async def authenticate(authorization: Annotated[str | None, fastapi.Header()] = None):
+        if authorization != "me":
+            raise HTTPException(401)
+
+    app = app_of(broker, "/asyncapi", include={"dependencies": [fastapi.Depends(authenticate)]})
+    async with asgi_client(app, broker) as client:
+        for path in ("/asyncapi", "/asyncapi.json", "/asyncapi.yaml"):
+            assert (await client.get(path)).status_code == 401
+            response = await client.get(path, headers={"authorization": "me"})
+            assert response.status_code == 200
+
+
+async def test_broker_that_is_added_late_is_in_the_document():
+    from faststream import FastStream
+
+    target = FastStream()
+
+    @target.on_startup
+    async def add_broker():
+        broker = NatsBroker()
+        broker.subscriber("late")(print)
+
+        async def nothing(*args):
+            pass
+
+        broker.start = broker.stop = nothing
+        target.add_broker(broker)
+
+    async with asgi_client(app_of(target, "/asyncapi")) as client:
+        document = (await client.get("/asyncapi.json")).json()
+    assert [channel["address"] for channel in document["channels"].values()] == ["late"]
+
+
+async def test_messages_are_tried_out(broker):
+    @broker.subscriber("echo")
+    async def echo(message: str):
+        return message
+
+    form = {"channelName": "echo:Echo", "message": {"message": "m"}}
+    app = app_of(broker, "/asyncapi", prefix="/v1")
+    async with asgi_client(app, broker, base_url="http://docs.example.com") as client:
+        answer = (await client.post("/v1/asyncapi/try", json=form)).json()
+        assert (answer["status"], answer["result"]) == ("ok", "m")
+        assert (await client.get("/v1/asyncapi/try")).status_code == 405
+
+    app = app_of(broker, AsyncAPIRoute("/asyncapi", try_it_out=False))
+    async with asgi_client(app, broker) as client:
+        assert (await client.post("/asyncapi/try", json=form)).status_code == 404
