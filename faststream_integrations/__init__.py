@@ -5,7 +5,9 @@ from faststream_integrations.asgi import (
     AsyncAPIRoute,
     get,
     make_asyncapi_asgi,
+    make_liveness_asgi,
     make_ping_asgi,
+    make_readiness_asgi,
     post,
 )
 from faststream_integrations.lifespan import broker_lifespan
@@ -16,6 +18,8 @@ __all__ = (
     "broker_lifespan",
     "get",
     "make_asyncapi_asgi",
+    "make_liveness_asgi",
     "make_ping_asgi",
+    "make_readiness_asgi",
     "post",
 )

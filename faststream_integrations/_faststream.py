@@ -6,11 +6,13 @@ tests on the oldest and on the newest of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib import import_module
+from types import FrameType
 from typing import TYPE_CHECKING, Any, cast
 
 from faststream._internal.application import (  # 0.7.0 - 0.7.8
@@ -22,6 +24,7 @@ from faststream._internal.constants import EMPTY  # 0.7.0 - 0.7.8
 from faststream._internal.context import Context as ContextMarker  # 0.7.0 - 0.7.8
 from faststream._internal.context import ContextRepo  # 0.7.0 - 0.7.8; the public path is 0.7.1+
 from faststream._internal.di import FastDependsConfig  # 0.7.0 - 0.7.8
+from faststream._internal.endpoint.subscriber import SubscriberUsecase  # 0.7.0 - 0.7.8
 from faststream._internal.logger import logger as default_logger  # 0.7.0 - 0.7.8
 from faststream.asgi import HttpHandler as UpstreamHttpHandler
 
@@ -40,15 +43,19 @@ __all__ = (
     "broker_config",
     "default_logger",
     "find_local",
+    "frames_of",
     "hooks_of",
     "in_memory",
     "is_idle",
+    "is_patched",
     "locals_of",
     "original_function",
     "run_options",
     "serializer_of",
     "share_hooks",
     "startup_validation",
+    "subscriber_name",
+    "tasks_in_handlers",
 )
 
 startup_validation = cast(
@@ -202,3 +209,48 @@ def _test_broker_class(broker: BrokerUsecase[Any, Any, Any]) -> type[Any]:
         "Leave it out of the call, and it connects to its real server."
     )
     raise LookupError(msg)
+
+
+# Lifecycle.
+
+
+def is_patched(broker: BrokerUsecase[Any, Any, Any]) -> bool:
+    """Tell whether a test has replaced the start of a broker, as FastStream's TestBroker does."""
+    return "start" in vars(broker)
+
+
+def subscriber_name(subscriber: Any) -> str:
+    """Name a subscriber by its handler and its address, as the logs do."""
+    try:
+        name = str(subscriber.specification.call_name)
+        details = subscriber.get_log_context(None)
+    except Exception:
+        return type(subscriber).__name__
+    details = {key: value for key, value in details.items() if key != "message_id" and value}
+    return f"{name} ({', '.join(map(str, details.values()))})" if details else name
+
+
+def tasks_in_handlers(subscribers: Iterable[Any]) -> list[asyncio.Task[Any]]:
+    """Return the tasks that are handling a message of one of the subscribers.
+
+    They are found by the frames of their coroutines: a client library makes tasks for messages
+    that nobody keeps, and to keep a record of each message would cost every message.
+    """
+    wanted = {id(subscriber) for subscriber in subscribers}
+    code = SubscriberUsecase.process_message.__code__
+    return [
+        task
+        for task in asyncio.all_tasks() - {asyncio.current_task()}
+        if any(
+            frame.f_code is code and id(frame.f_locals.get("self")) in wanted
+            for frame in frames_of(task)
+        )
+    ]
+
+
+def frames_of(task: asyncio.Task[Any]) -> Iterator[FrameType]:
+    """Yield the frames of the coroutines that a task is in, from the outermost inwards."""
+    coroutine: Any = task.get_coro()
+    while (frame := getattr(coroutine, "cr_frame", None)) is not None:
+        yield frame
+        coroutine = coroutine.cr_await

@@ -7,7 +7,11 @@ from faststream_integrations.asgi.params import Body, Cookie, Header, Path, Quer
 from faststream_integrations.asgi.request import Request
 from faststream_integrations.asgi.response import AsgiResponse, JSONResponse
 from faststream_integrations.asyncapi import AsyncAPIRoute, make_asyncapi_asgi
-from faststream_integrations.health import make_ping_asgi
+from faststream_integrations.health import (
+    make_liveness_asgi,
+    make_ping_asgi,
+    make_readiness_asgi,
+)
 
 __all__ = (
     "AsgiFastStream",
@@ -26,7 +30,9 @@ __all__ = (
     "delete",
     "get",
     "make_asyncapi_asgi",
+    "make_liveness_asgi",
     "make_ping_asgi",
+    "make_readiness_asgi",
     "patch",
     "post",
     "put",

@@ -28,7 +28,7 @@ from faststream_integrations.asgi.handlers import HttpHandler, with_head
 from faststream_integrations.asgi.routing import Router, check_path_parameters
 from faststream_integrations.asyncapi import AsyncAPIRoute
 from faststream_integrations.environment import STATE_KEY, AnyBroker, Environment
-from faststream_integrations.lifespan import running
+from faststream_integrations.lifespan import Limits, OnUnavailable, run_with_limits
 from faststream_integrations.types import ASGIApp, Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -64,9 +64,15 @@ class AsgiFastStream(UpstreamAsgiFastStream):
         specification: The AsyncAPI document.
         asyncapi_path: Where the AsyncAPI page is served; nowhere by default.
         startup_timeout: How many seconds the start of the brokers may take in all.
+        shutdown_timeout: How many seconds their stop may take; at the deadline by force.
+        on_unavailable: What a broker does that cannot be reached: ``"fail"`` the startup, or
+            ``"retry"`` in the background while the application serves HTTP.
+        shutdown_delay: How many seconds SIGTERM is kept from the server while readiness is 503
+            already. These four are explained at `broker_lifespan`.
 
     Raises:
         SetupError: A route that cannot be served; the message says why.
+        ValueError: `on_unavailable` is something else.
     """
 
     def __init__(
@@ -85,6 +91,9 @@ class AsgiFastStream(UpstreamAsgiFastStream):
         specification: SpecificationFactory | None = None,
         asyncapi_path: str | UpstreamAsyncAPIRoute | None = None,
         startup_timeout: float = 10.0,
+        shutdown_timeout: float = 15.0,
+        on_unavailable: OnUnavailable = "fail",
+        shutdown_delay: float = 0.0,
     ) -> None:
         super().__init__(
             *brokers,
@@ -99,7 +108,7 @@ class AsgiFastStream(UpstreamAsgiFastStream):
             after_shutdown=after_shutdown,
             specification=specification,
         )
-        self.startup_timeout = startup_timeout
+        self._limits = Limits(startup_timeout, shutdown_timeout, on_unavailable, shutdown_delay)
         self._router = Router()
         self._environment = self._make_environment()
         for path, route in asgi_routes:
@@ -115,6 +124,9 @@ class AsgiFastStream(UpstreamAsgiFastStream):
         asyncapi_path: str | UpstreamAsyncAPIRoute | None = None,
         *,
         startup_timeout: float = 10.0,
+        shutdown_timeout: float = 15.0,
+        on_unavailable: OnUnavailable = "fail",
+        shutdown_delay: float = 0.0,
     ) -> Self:
         """Make an ASGI application of a `FastStream` one, with everything that it has.
 
@@ -129,6 +141,9 @@ class AsgiFastStream(UpstreamAsgiFastStream):
             context=app.context,
             specification=app.schema,
             startup_timeout=startup_timeout,
+            shutdown_timeout=shutdown_timeout,
+            on_unavailable=on_unavailable,
+            shutdown_delay=shutdown_delay,
         )
         # The brokers know the configuration of `app`; adding them again would nest it.
         asgi_app.brokers = app.brokers
@@ -201,11 +216,8 @@ class AsgiFastStream(UpstreamAsgiFastStream):
         self, run_extra_options: Mapping[str, SettingField] | None = None
     ) -> AsyncIterator[None]:
         """Run the application for the length of a block: lifespan, hooks and brokers."""
-        async with running(
-            self,
-            startup_timeout=self.startup_timeout,
-            options=run_extra_options or run_options(self),
-        ):
+        options = run_extra_options or run_options(self)
+        async with run_with_limits((self,), self._limits, options):
             yield
 
     async def lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:

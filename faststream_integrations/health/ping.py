@@ -14,6 +14,7 @@ from faststream_integrations.environment import (
     brokers_of,
     check_brokers,
 )
+from faststream_integrations.sharing import SharedRun
 from faststream_integrations.types import Scope
 
 if TYPE_CHECKING:
@@ -55,13 +56,18 @@ def make_ping_asgi(
     pings: dict[AnyBroker, SharedPing] = {}
     healthy, unhealthy = AsgiResponse(b"", 204), AsgiResponse(b"", 500)
 
-    async def ping(scope: Scope) -> AsgiResponse:
+    async def ping_all() -> AsgiResponse:
         brokers = brokers_of(*brokers_or_app)
         for broker in brokers:
             if broker not in pings:
                 pings[broker] = SharedPing(broker)
         results = await asyncio.gather(*(pings[broker](seconds) for broker in brokers))
         return healthy if results and all(results) else unhealthy
+
+    shared = SharedRun(ping_all)
+
+    async def ping(scope: Scope) -> AsgiResponse:
+        return await shared()
 
     return HttpHandler(
         ping,

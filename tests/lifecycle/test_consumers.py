@@ -1,0 +1,306 @@
+"""A consumer that is dead while its broker answers pings, for every kind of broker."""
+
+import asyncio
+import json
+from contextlib import suppress
+from types import SimpleNamespace
+
+import aio_pika
+import pytest
+from faststream.exceptions import StopConsume
+from faststream.nats import NatsBroker, PullSub, TestNatsBroker
+
+from faststream_integrations import make_liveness_asgi, make_readiness_asgi
+from faststream_integrations.drivers import Consumption, driver_of
+from faststream_integrations.drivers.kafka import ConfluentDriver, KafkaDriver
+from faststream_integrations.supervisor import Supervisor
+from faststream_integrations.testing import asgi_client, nats_server
+from tests.lifecycle.kinds import KINDS
+from tests.lifecycle.service import PATIENCE, serving
+
+
+def consumer_task(subscriber):
+    if tasks := getattr(subscriber, "tasks", None):
+        return tasks[0]
+    return subscriber.subscription._wait_for_msgs_task
+
+
+@pytest.mark.parametrize("kind", [KINDS[name] for name in KINDS if name != "rabbit"])
+@pytest.mark.parametrize("workers", [1, 5])
+async def test_consumer_whose_task_has_ended_is_neither_ready_nor_live(
+    kind, server, received, workers
+):
+    broker = kind.make(server.port, received.put, workers=workers)
+    async with serving(broker) as service:
+        assert await service.get("/ready") == 200
+        assert await service.get("/live") == 200
+        (subscriber,) = broker.subscribers
+        task = consumer_task(subscriber)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        assert await broker.ping(5.0)
+        assert await service.get("/ready") == 503
+        assert await service.get("/live") == 503
+
+
+# FastStream's list subscriber cannot stop itself: its stop waits for a lock that it holds.
+@pytest.mark.parametrize("kind", [KINDS[name] for name in KINDS if name != "redis-list"])
+async def test_consumer_that_stopped_itself_is_neither_ready_nor_live(kind, server):
+    async def handler(message: str):
+        raise StopConsume
+
+    broker = kind.make(server.port, handler)
+    async with serving(broker) as service:
+        await kind.send(broker, "stop")
+        await service.until("/ready", 503)
+        assert await service.get("/live") == 503
+
+
+async def test_consumer_without_a_handler_is_no_reason(server, kind, received):
+    broker = kind.make(server.port, received.put)
+    async with serving(broker) as service:
+        idle = broker.subscriber(f"{broker.address}-2")
+        await idle.start()
+        assert await service.get("/ready") == 200
+        await idle.stop()
+
+
+@pytest.mark.parametrize("kind", [KINDS[name] for name in ("nats-core", "redis-list", "mqtt")])
+async def test_subscriber_that_is_added_later_counts_from_its_declaration(server, kind, received):
+    broker = kind.make(server.port, received.put)
+    async with serving(broker) as service:
+        address = f"{broker.address}-2"
+        before = set(broker.subscribers)
+        kind.subscribe(broker, address, received.put, 1)
+        (late,) = set(broker.subscribers) - before
+        assert await service.get("/ready") == 503, "it consumes nothing yet"
+        assert await service.get("/live") == 200
+        await late.start()
+        assert await service.get("/ready") == 200
+        await kind.send(broker, "late", address)
+        assert await asyncio.wait_for(received.get(), PATIENCE) == "late"
+
+
+@pytest.mark.parametrize("kind", [KINDS["rabbit"]])
+async def test_rabbit_queue_that_is_deleted_is_not_ready_until_it_is_declared_again(
+    kind, server, received
+):
+    broker = kind.make(server.port, received.put)
+    async with serving(broker) as service:
+        other = await aio_pika.connect(kind.url.format(port=server.port))
+        await (await other.channel()).queue_delete(broker.address)
+        await other.close()
+        await service.until("/ready", 503)
+        assert await service.get("/live") == 200
+        await service.until("/ready", 200)
+
+
+@pytest.mark.parametrize("kind", [KINDS["redis-stream"]])
+async def test_redis_group_that_is_destroyed_is_neither_ready_nor_live(kind, server, received):
+    broker = kind.make(server.port, received.put)
+    async with serving(broker) as service:
+        await broker._connection.xgroup_destroy(broker.address, "g")
+        await service.until("/ready", 503)
+        assert await service.get("/live") == 503
+
+
+@pytest.mark.parametrize("kind", [KINDS["redis-channel"]])
+async def test_redis_channel_whose_connection_is_killed_recovers(kind, server, received):
+    """The client subscribes again at once, and FastStream reads again after five seconds."""
+    broker = kind.make(server.port, received.put)
+    async with serving(broker) as service:
+        await broker._connection.client_kill_filter(_type="pubsub")
+        while received.empty():
+            await kind.send(broker, "again")
+            await asyncio.sleep(0.1)
+        assert await service.get("/ready") == 200
+        assert await service.get("/live") == 200
+
+
+@pytest.mark.parametrize("kind", [KINDS["nats-pull"], KINDS["nats-push"]])
+async def test_jetstream_consumer_that_is_deleted_is_neither_ready_nor_live(kind, server, received):
+    broker = kind.make(server.port, received.put)
+    async with serving(broker) as service:
+        (subscriber,) = broker.subscribers
+        info = await subscriber.subscription.consumer_info()
+        await broker._connection.jetstream().delete_consumer(broker.address, info.name)
+        assert await broker.ping(5.0)
+        await service.until("/ready", 503)
+        assert await service.get("/live") == 503
+
+
+@pytest.mark.parametrize("pull", [False, True])
+async def test_nats_client_that_gave_up_is_started_again(pull, received):
+    """A pull subscriber of a closed client would otherwise freeze the event loop."""
+    with nats_server() as server:
+        broker = NatsBroker(server.url, max_reconnect_attempts=1, reconnect_time_wait=0.05)
+        options = {"stream": "gave-up", "pull_sub": PullSub(timeout=0.2)} if pull else {}
+        broker.subscriber("gave.up", **options)(received.put)
+        async with serving(broker) as service:
+            client = broker._connection
+            server.kill()
+            while not client.is_closed:
+                await asyncio.sleep(0.02)
+            await service.until("/ready", 503)
+            assert await service.get("/live") == 200
+            server.restart()
+            await service.until("/ready", 200)
+            await broker.publish("again", "gave.up")
+            assert await asyncio.wait_for(received.get(), PATIENCE) == "again"
+
+
+async def test_nats_server_that_refuses_the_password_is_not_ready_until_it_accepts(
+    tmp_path, received
+):
+    config = tmp_path / "nats.conf"
+
+    def allow(password):
+        config.write_text(f'authorization {{ user: me, password: "{password}" }}\n')
+
+    allow("first")
+    with nats_server("--config", str(config)) as server:
+        url = server.url.replace("//", "//me:first@")
+        broker = NatsBroker(url, reconnect_time_wait=0.05)
+        broker.subscriber("password")(received.put)
+        async with serving(broker) as service:
+            assert await service.get("/ready") == 200
+            allow("second")
+            server.restart()
+            await service.until("/ready", 503)
+            await asyncio.sleep(0.5)
+            assert await service.get("/ready") == 503
+            assert await service.get("/live") == 200
+            body = json.dumps(await service.checks("/ready"))
+            assert "first" not in body
+            allow("first")
+            server.restart()
+            await service.until("/ready", 200)
+            await broker.publish("again", "password")
+            assert await asyncio.wait_for(received.get(), PATIENCE) == "again"
+
+
+async def test_nats_subscription_that_the_server_refuses_fails_the_startup(tmp_path, received):
+    config = tmp_path / "nats.conf"
+    config.write_text(
+        "authorization { users: [{ user: me, password: secret, "
+        'permissions: { subscribe: { deny: "refused" } } }] }\n'
+    )
+    with nats_server("--config", str(config)) as server:
+        broker = NatsBroker(server.url.replace("//", "//me:secret@"))
+        broker.subscriber("refused")(received.put)
+        with pytest.raises(ConnectionError, match="refuses the subscription") as raised:
+            async with serving(broker, startup_timeout=1.0):
+                raise AssertionError
+        assert "secret" not in str(raised.value)
+
+
+# Kafka has no server here: its clients are stand-ins.
+
+
+def kafka_subscriber(**state):
+    task = asyncio.ensure_future(asyncio.Event().wait())
+    return SimpleNamespace(calls=[1], running=True, lock=None, tasks=[task], **state)
+
+
+def aiokafka_consumer(*, coordination, fetch, closed=False):
+    def task(runs):
+        if runs:
+            return asyncio.ensure_future(asyncio.Event().wait())
+        done = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+    return SimpleNamespace(
+        _closed=closed,
+        _coordinator=SimpleNamespace(_coordination_task=task(coordination)),
+        _fetcher=SimpleNamespace(_fetch_task=task(fetch)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "consumption"),
+    [
+        ({"coordination": True, "fetch": True}, Consumption.UP),
+        ({"coordination": False, "fetch": True}, Consumption.DEAD),
+        ({"coordination": True, "fetch": False}, Consumption.DEAD),
+        ({"coordination": True, "fetch": True, "closed": True}, Consumption.DEAD),
+    ],
+)
+async def test_kafka_consumer_is_what_its_client_does(state, consumption):
+    driver = KafkaDriver(SimpleNamespace())
+    single = kafka_subscriber(consumer=aiokafka_consumer(**state))
+    assert driver.consuming(single).consumption is consumption
+    group = kafka_subscriber(consumer=None, consumer_subgroup=[aiokafka_consumer(**state)])
+    assert driver.consuming(group).consumption is consumption
+    group.tasks[0].cancel()
+    with suppress(asyncio.CancelledError):
+        await group.tasks[0]
+    assert driver.consuming(group).consumption is Consumption.DEAD
+
+
+async def test_kafka_consumer_of_an_unknown_client_version_is_not_called_up_by_mistake():
+    driver = KafkaDriver(SimpleNamespace())
+    assert driver.consuming(kafka_subscriber(consumer=None)).consumption is Consumption.DEAD
+    bare = kafka_subscriber(consumer=SimpleNamespace())
+    assert driver.consuming(bare).consumption is Consumption.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("consumer", "consumption"),
+    [
+        (SimpleNamespace(_thread_pool=SimpleNamespace(_shutdown=False)), Consumption.UP),
+        (SimpleNamespace(_thread_pool=SimpleNamespace(_shutdown=True)), Consumption.DEAD),
+        (SimpleNamespace(), Consumption.UNKNOWN),
+        (None, Consumption.DEAD),
+    ],
+)
+async def test_confluent_consumer_is_what_its_client_does(consumer, consumption):
+    driver = ConfluentDriver(SimpleNamespace())
+    subscriber = kafka_subscriber(consumer=consumer)
+    assert driver.consuming(subscriber).consumption is consumption
+    subscriber.tasks[0].cancel()
+    with suppress(asyncio.CancelledError):
+        await subscriber.tasks[0]
+    assert driver.consuming(subscriber).consumption is Consumption.DEAD
+
+
+def test_driver_is_found_by_the_class_of_a_broker():
+    from faststream.confluent import KafkaBroker as ConfluentBroker
+    from faststream.kafka import KafkaBroker
+    from faststream.mqtt import MQTTBroker
+    from faststream.rabbit import RabbitBroker
+    from faststream.redis import RedisBroker
+
+    class Own(RedisBroker):
+        pass
+
+    brokers = (NatsBroker, Own, RabbitBroker, KafkaBroker, ConfluentBroker, MQTTBroker)
+    assert [driver_of(broker()).kind for broker in brokers] == [
+        "nats", "redis", "rabbit", "kafka", "confluent", "mqtt",
+    ]  # fmt: skip
+
+
+async def test_unknown_kind_of_broker_falls_back_to_the_ping_and_says_so(nats_url, received):
+    from faststream_integrations.drivers.base import Driver
+
+    broker = NatsBroker(nats_url)
+    broker.subscriber("unknown.kind")(received.put)
+    Supervisor.of(broker).driver = Driver(broker)
+    Supervisor.of(broker)._round_trip._function = Supervisor.of(broker).driver.round_trip
+    async with serving(broker) as service:
+        response = await service.client.get("/ready")
+        assert (response.status_code, response.json()["status"]) == (200, "warn")
+        (consumer,) = response.json()["checks"]["NatsBroker:consuming"]
+        assert consumer["observedValue"] == "unknown"
+        assert "ping" in consumer["output"]
+
+
+async def test_broker_in_memory_is_ready_and_live(received):
+    broker = NatsBroker()
+    broker.subscriber("memory")(received.put)
+    probes = [make_readiness_asgi(broker), make_liveness_asgi(broker)]
+    async with TestNatsBroker(broker):
+        for probe in probes:
+            async with asgi_client(probe) as client:
+                assert (await client.get("/")).status_code == 200
