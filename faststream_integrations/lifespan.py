@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+from asyncio import AbstractEventLoop
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
+    ExitStack,
     asynccontextmanager,
     contextmanager,
 )
 from dataclasses import dataclass
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import anyio
 
@@ -31,7 +34,7 @@ from faststream_integrations.environment import (
     brokers_of,
     check_brokers,
 )
-from faststream_integrations.supervisor import BrokerUnavailable, Supervisor
+from faststream_integrations.supervisor import BrokerUnavailable, Supervisor, describe
 
 __all__ = (
     "BrokerLifespan",
@@ -39,6 +42,7 @@ __all__ = (
     "Limits",
     "OnUnavailable",
     "broker_lifespan",
+    "describe",
     "run_with_limits",
     "running",
 )
@@ -157,9 +161,7 @@ def running(
 
     What is opened first is closed last, and whatever fails, the rest is still closed: the lifespan
     of the application, ``on_startup`` with ``after_shutdown``, the brokers, ``after_startup`` with
-    ``on_shutdown``.
-
-    A broker that several blocks run at a time starts with the first and stops with the last.
+    ``on_shutdown``. What runs already, in an outer block, goes on until the last block is left.
 
     Args:
         brokers_or_app: Brokers or applications.
@@ -184,8 +186,9 @@ async def run_with_limits(
     brokers_or_app: Sequence[BrokerOrApp], limits: Limits, options: Mapping[str, Any]
 ) -> AsyncIterator[None]:
     """Do what `running` does, with its limits in one object."""
-    hooks = [hooks_of(target) for target in brokers_or_app if isinstance(target, Application)]
     async with AsyncExitStack() as stack:
+        apps = [target for target in brokers_or_app if isinstance(target, Application)]
+        hooks = [hooks_of(app) for app in apps if stack.enter_context(_use(app)).is_first]
         for each in hooks:
             await stack.enter_async_context(each.lifespan(**options))
         for each in hooks:
@@ -218,23 +221,55 @@ def _run_at_exit(stack: AsyncExitStack, hooks: Sequence[Any]) -> None:
 
 @asynccontextmanager
 async def _started(find: Callable[[], list[AnyBroker]], limits: Limits) -> AsyncIterator[None]:
-    acquired: list[Supervisor] = []
+    uses: dict[Supervisor, _Use] = {}
+    deadline = anyio.current_time() + limits.startup_timeout
+    with ExitStack() as stack:
+        try:
+            for broker in find():
+                supervisor = Supervisor.of(broker)
+                use = uses[supervisor] = stack.enter_context(_use(broker))
+                if not use.is_first:
+                    continue
+                if limits.on_unavailable == "retry":
+                    supervisor.start_in_background(limits.startup_timeout)
+                else:
+                    await supervisor.start(max(deadline - anyio.current_time(), 0.001))
+                    supervisor.watch()
+            yield
+        finally:
+            late = [each for each in map(Supervisor.of, find()) if each not in uses]
+            last = [supervisor for supervisor, use in uses.items() if use.is_last]
+            await _stop(last + late, limits.shutdown_timeout)
+
+
+class _Use:
+    """One of the blocks that run a broker or an application now."""
+
+    def __init__(self, uses: list[_Use]) -> None:
+        self._uses = uses
+        self.is_first = not uses
+
+    @property
+    def is_last(self) -> bool:
+        return self._uses == [self]
+
+
+_uses: WeakKeyDictionary[BrokerOrApp, tuple[AbstractEventLoop, list[_Use]]] = WeakKeyDictionary()
+
+
+@contextmanager
+def _use(target: BrokerOrApp) -> Iterator[_Use]:
+    # What ran in another event loop ended with it, whether or not it was stopped.
+    loop = asyncio.get_running_loop()
+    known = _uses.get(target)
+    uses = known[1] if known is not None and known[0] is loop else []
+    _uses[target] = (loop, uses)
+    use = _Use(uses)
+    uses.append(use)
     try:
-        deadline = anyio.current_time() + limits.startup_timeout
-        for broker in find():
-            supervisor = Supervisor.of(broker)
-            acquired.append(supervisor)
-            if not supervisor.acquire():
-                continue
-            if limits.on_unavailable == "retry":
-                supervisor.start_in_background(limits.startup_timeout)
-            else:
-                await supervisor.start(max(deadline - anyio.current_time(), 0.001))
-                supervisor.watch()
-        yield
+        yield use
     finally:
-        late = [each for each in map(Supervisor.of, find()) if each not in acquired]
-        await _stop([each for each in acquired if each.release()] + late, limits.shutdown_timeout)
+        uses.remove(use)
 
 
 async def _when_started(brokers: list[AnyBroker], hooks: Sequence[Any]) -> None:

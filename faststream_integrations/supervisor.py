@@ -126,7 +126,6 @@ class Supervisor:
         self.report: BrokerReport | None = None
         self.started = asyncio.Event()
         self._state: State | None = None
-        self._users: tuple[asyncio.AbstractEventLoop | None, int] = (None, 0)
         self._task: asyncio.Task[None] | None = None
         self._startup_timeout = 10.0
         self._round_trip = InFlight(self.driver.round_trip)
@@ -162,21 +161,6 @@ class Supervisor:
         if self.broker.running:
             return State.READY
         return self._state or State.STARTING
-
-    def acquire(self) -> bool:
-        """Count a lifespan that wants the broker to run; `False` if another one has started it."""
-        loop, users = self._users
-        users = users if loop is asyncio.get_running_loop() else 0
-        self._users = asyncio.get_running_loop(), users + 1
-        if not users:
-            self.started = asyncio.Event()
-        return not users
-
-    def release(self) -> bool:
-        """Count a lifespan that ends; `False` if another one still wants the broker to run."""
-        loop, users = self._users
-        self._users = loop, max(users - 1, 0)
-        return users <= 1
 
     # Start.
 
@@ -263,6 +247,7 @@ class Supervisor:
         """Start the broker, again and again until it works, then watch it."""
         self._startup_timeout = timeout
         self._state, self.reason = State.STARTING, "starting"
+        self.started = asyncio.Event()
         self._task = asyncio.create_task(
             self._keep_running(), name=f"start {describe(self.broker)}"
         )

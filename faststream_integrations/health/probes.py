@@ -75,6 +75,10 @@ def make_liveness_asgi(
         description=description or "Whether the process works, or has to be restarted.",
         tags=tags,
         unique_id=unique_id,
+        responses={
+            200: {"description": "The process works."},
+            503: {"description": "It has to be restarted: a consumer has died."},
+        },
     )
 
 
@@ -153,6 +157,10 @@ def make_readiness_asgi(
         description=description or "Whether the application does its work at present.",
         tags=tags,
         unique_id=unique_id,
+        responses={
+            200: {"description": "The application does its work."},
+            503: {"description": "It does not: the body says why."},
+        },
     )
 
 
