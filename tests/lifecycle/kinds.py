@@ -146,3 +146,24 @@ KINDS = {
         Kind("mqtt", "mqtt", "{port}", _mqtt, _topic, _publish_topic),
     )
 }  # fmt: skip
+
+
+async def left_on_the_server(kind: Kind, port: int, address: str) -> tuple[int, int]:
+    """Return how many messages wait on a server, and how many it waits to have acknowledged."""
+    broker = kind.broker(kind.url.format(port=port))
+    client = await broker.connect()
+    try:
+        if kind.name in ("nats-pull", "nats-push"):
+            (info,) = await client.jetstream().consumers_info(address)
+            return info.num_pending or 0, info.num_ack_pending or 0
+        if kind.name == "redis-stream":
+            (group,) = await client.xinfo_groups(address)
+            return group["lag"], group["pending"]
+        if kind.name == "redis-list":
+            return await client.llen(address), 0
+        if kind.name == "rabbit":
+            queue = await (await client.channel()).declare_queue(address, passive=True)
+            return queue.declaration_result.message_count, 0
+        return 0, 0
+    finally:
+        await broker.stop()
