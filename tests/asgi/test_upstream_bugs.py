@@ -45,9 +45,8 @@ async def test_2_broker_that_cannot_be_reached_fails_the_startup(package):
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         broker = NatsBroker(f"nats://127.0.0.1:{silent.getsockname()[1]}", connect_timeout=1)
-        app = package.AsgiFastStream(broker, logger=None)
-        if package is ours:
-            app.startup_timeout = 0.1
+        options = {"startup_timeout": 0.1} if package is ours else {}
+        app = package.AsgiFastStream(broker, logger=None, **options)
         sent = asyncio.Queue()
         task = asyncio.create_task(_run_lifespan(app, sent.put))
         first = await asyncio.wait_for(sent.get(), 30)

@@ -74,8 +74,9 @@ def build_asgi(*brokers_or_app: Any, asgi_routes: Routes = (), **options: Any) -
 
 def build_mounted(*brokers_or_app: Any, asgi_routes: Routes = (), **options: Any) -> Starlette:
     """Mount our application in another framework, which runs its lifespan."""
+    limits = {"startup_timeout": options.pop("startup_timeout", 10.0)}
     app = build_asgi(*brokers_or_app, asgi_routes=asgi_routes, **options)
-    return Starlette(lifespan=broker_lifespan(app), routes=[Mount("/mounted", app)])
+    return Starlette(lifespan=broker_lifespan(app, **limits), routes=[Mount("/mounted", app)])
 
 
 def build_starlette(*brokers_or_app: Any, asgi_routes: Routes = (), **options: Any) -> Starlette:
