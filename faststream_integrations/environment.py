@@ -16,6 +16,7 @@ from faststream_integrations._faststream import (
     FastDependsConfig,
     broker_config,
     default_logger,
+    global_reader,
     locals_of,
     serializer_of,
 )
@@ -49,6 +50,7 @@ class Environment:
 
     Attributes:
         context: FastStream's context.
+        find_global: ``find_global(key, default)`` looks into the global values of the context only.
         locals: The context variables behind the local values of the context.
         provider: fast_depends' provider, with the overrides of dependencies.
         serializer: What validates; `None` where validation is off.
@@ -64,6 +66,7 @@ class Environment:
         "attached",
         "brokers",
         "context",
+        "find_global",
         "handles_errors",
         "locals",
         "logger",
@@ -83,6 +86,7 @@ class Environment:
         handles_errors: bool = False,
     ) -> None:
         self.context = context
+        self.find_global = global_reader(context)
         self.locals = locals_of(context)
         self.provider = provider
         self.serializer = serializer

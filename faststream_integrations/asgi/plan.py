@@ -29,7 +29,7 @@ from pydantic import ValidationError
 
 from faststream_integrations._faststream import EMPTY, ContextRepo, find_local
 from faststream_integrations.asgi.errors import ContextValueError, InvalidRequest, RequestError
-from faststream_integrations.asgi.request import AsgiRequest, decode_query, is_json
+from faststream_integrations.asgi.request import AsgiRequest, decode_query
 from faststream_integrations.asgi.signature import (
     Argument,
     Call,
@@ -169,7 +169,7 @@ async def _errors_of(
 async def _read(field: Field, request: AsgiRequest) -> Any:
     """Read one value as it came, `EMPTY` where the request has none."""
     if field.source == "body":
-        return await read_body(request) or EMPTY
+        return await request.json_body() or EMPTY
     if field.source == "path":
         return request.path_params.get(field.alias, EMPTY)
     if field.source == "cookie":
@@ -218,7 +218,6 @@ class _Writer:
             "missing_value": missing_value,
             "not_a_response": partial(not_a_response, call.name),
             "partial": partial,
-            "read_body": read_body,
             "resolve": resolve,
             "run_sync": run_sync,
             "unquote_plus": unquote_plus,
@@ -338,12 +337,19 @@ class _Writer:
                 )
 
     def start_reading(self, fields: list[Field]) -> dict[str, list[Field]]:
-        """Initialise the variables of fields, and group the fields by their names on the wire."""
+        """Initialise the variables of fields, and group the fields by their names on the wire.
+
+        Fields that take one value of the same name share it; a list is nobody else's.
+        """
         groups: dict[str, list[Field]] = {}
         for field in fields:
+            group = groups.setdefault(field.alias, [])
+            if not field.multiple and (same := [other for other in group if not other.multiple]):
+                self.raw[field] = self.raw[same[0]]
+                continue
             raw = self.raw[field] = self.new(f"{field.source}_{field.name}")
             self.line(f"{raw} = {'[]' if field.multiple else 'None'}")
-            groups.setdefault(field.alias, []).append(field)
+            group.append(field)
         return groups
 
     def write_path_and_cookies(self) -> None:
@@ -444,7 +450,7 @@ class _Writer:
             validator = self.validators[field]
             if field.source == "body":
                 raw = "body"
-                self.line("body = await read_body(request)")
+                self.line("body = await request.json_body()")
                 convert: str | None = self.constant(f"load_{field.name}", validator.json)
             else:
                 raw = self.raw[field]
@@ -472,7 +478,10 @@ class _Writer:
         if value.key in ("request", "context"):
             return value.key
         variable = self.new(value.name)
-        if "." in value.key:
+        if value.key == "logger":
+            # The local value is here; a global one comes first.
+            self.line(f"{variable} = environment.find_global('logger', logger_local.get())")
+        elif "." in value.key:
             self.line(f"{variable} = resolve(context, {value.key!r}, EMPTY)")
         else:
             self.line(f"{variable} = context.get({value.key!r}, EMPTY)")
@@ -514,23 +523,6 @@ def _if_elif() -> Iterator[str]:
 def as_it_is(value: Any) -> Any:
     """Stand in for the validator of what needs no validation."""
     return value
-
-
-async def read_body(request: AsgiRequest) -> bytes:
-    """Read a JSON body; an empty one needs no content type.
-
-    Raises:
-        RequestError: 415, the content type is not JSON; 413, the body is too large.
-    """
-    body = await request.body()
-    if body:
-        content_type = b""
-        for name, value in request.scope["headers"]:
-            if name == b"content-type":
-                content_type = value
-        if content_type != b"application/json" and not is_json(content_type):
-            raise RequestError(415, "The content type of the body has to be application/json")
-    return body
 
 
 def find_initial(context: ContextRepo, key: str, initial: Callable[[], Any]) -> Any:

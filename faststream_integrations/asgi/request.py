@@ -8,9 +8,9 @@ from urllib.parse import unquote_plus
 
 from pydantic_core import from_json
 
-from faststream_integrations._faststream import ContextMarker
+from faststream_integrations._faststream import EMPTY, ContextMarker
 from faststream_integrations.asgi.errors import ClientDisconnect, InvalidRequest, RequestError
-from faststream_integrations.types import Receive, Scope, Send
+from faststream_integrations.types import Message, Receive, Scope, Send
 
 __all__ = ("DEFAULT_MAX_BODY_SIZE", "AsgiRequest", "Headers", "Request")
 
@@ -61,20 +61,14 @@ class AsgiRequest:
             for any number.
     """
 
-    # Those with an underscore are set when they are first asked for.
-    _body: bytes
-    _headers: Headers
-    _json: Any
-    _query_params: dict[str, list[str]]
-    _stream_consumed: bool
     __slots__ = (
         "_body",
         "_headers",
+        "_is_streamed",
         "_json",
         "_query_params",
         "_receive",
         "_send",
-        "_stream_consumed",
         "max_body_size",
         "scope",
     )
@@ -90,6 +84,11 @@ class AsgiRequest:
         self._receive = receive
         self._send = send
         self.max_body_size = max_body_size
+        self._headers: Headers | None = None
+        self._query_params: dict[str, list[str]] | None = None
+        self._is_streamed = False
+        self._body: bytes | None = None
+        self._json: Any = EMPTY
 
     @property
     def method(self) -> str:
@@ -106,11 +105,9 @@ class AsgiRequest:
 
     @property
     def headers(self) -> Headers:
-        try:
-            return self._headers
-        except AttributeError:
+        if self._headers is None:
             self._headers = Headers(self.scope["headers"])
-            return self._headers
+        return self._headers
 
     @property
     def cookies(self) -> dict[str, str]:
@@ -120,11 +117,9 @@ class AsgiRequest:
     @property
     def query_params(self) -> dict[str, list[str]]:
         """The values of each name in the query string, blank ones included."""
-        try:
-            return self._query_params
-        except AttributeError:
+        if self._query_params is None:
             self._query_params = parse_query(self.scope["query_string"])
-            return self._query_params
+        return self._query_params
 
     @property
     def client(self) -> tuple[str, int] | None:
@@ -144,25 +139,16 @@ class AsgiRequest:
             ClientDisconnect: The client went away.
             RuntimeError: The body was streamed before.
         """
-        if hasattr(self, "_body"):
+        if self._body is not None:
             yield self._body
             yield b""
             return
-        if hasattr(self, "_stream_consumed"):
-            msg = "The body was streamed before; read it once with `await request.body()` instead."
-            raise RuntimeError(msg)
-        self._stream_consumed = True
+        self._start_streaming()
         size = 0
         more_body = True
         while more_body:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            chunk = message.get("body", b"")
+            chunk, more_body = self._read_chunk(await self._receive(), size)
             size += len(chunk)
-            if self.max_body_size is not None and size > self.max_body_size:
-                raise self._too_large()
-            more_body = message.get("more_body", False)
             if chunk:
                 yield chunk
         yield b""
@@ -175,20 +161,42 @@ class AsgiRequest:
                 says so is refused before anything is read.
             ClientDisconnect: The client went away.
         """
-        try:
-            return self._body
-        except AttributeError:
-            pass
-        if self.max_body_size is not None:
+        if self._body is None:
             for name, value in self.scope["headers"]:
-                if (
-                    name == b"content-length"
-                    and value.isdigit()
-                    and (len(value) > 18 or int(value) > self.max_body_size)
-                ):
-                    raise self._too_large()
-        self._body = b"".join([chunk async for chunk in self.stream()])
+                if name == b"content-length":
+                    self._check_content_length(value)
+            self._body = await self._read_body()
         return self._body
+
+    async def json_body(self) -> bytes:
+        """Read the whole body, which has to be JSON by its content type; an empty one needs none.
+
+        Raises:
+            RequestError: 415, the content type is not JSON; 413 as for `body`.
+            ClientDisconnect: The client went away.
+        """
+        content_type = b""
+        for name, value in self.scope["headers"]:
+            if name == b"content-type":
+                content_type = value
+            elif name == b"content-length":
+                self._check_content_length(value)
+        if self._body is None:
+            self._body = await self._read_body()
+        if self._body and content_type != b"application/json" and not is_json(content_type):
+            raise RequestError(415, "The content type of the body has to be application/json")
+        return self._body
+
+    async def _read_body(self) -> bytes:
+        self._start_streaming()
+        chunks = []
+        size = 0
+        more_body = True
+        while more_body:
+            chunk, more_body = self._read_chunk(await self._receive(), size)
+            chunks.append(chunk)
+            size += len(chunk)
+        return b"".join(chunks)
 
     async def json(self) -> Any:
         """Read the body as JSON (RFC 8259), whatever its content type.
@@ -196,15 +204,36 @@ class AsgiRequest:
         Raises:
             RequestError: 400, the body is not JSON; 413 as for `body`.
         """
-        try:
-            return self._json
-        except AttributeError:
+        if self._json is EMPTY:
             body = await self.body()
             try:
                 self._json = from_json(body, allow_inf_nan=False)
             except ValueError as error:
                 raise invalid_json(str(error)) from None
-            return self._json
+        return self._json
+
+    def _check_content_length(self, value: bytes) -> None:
+        if (
+            self.max_body_size is not None
+            and value.isdigit()
+            and (len(value) > 18 or int(value) > self.max_body_size)
+        ):
+            raise self._too_large()
+
+    def _start_streaming(self) -> None:
+        if self._is_streamed:
+            msg = "The body was streamed before; read it once with `await request.body()` instead."
+            raise RuntimeError(msg)
+        self._is_streamed = True
+
+    def _read_chunk(self, message: Message, size: int) -> tuple[bytes, bool]:
+        """Return the next piece of the body, after `size` bytes of it, and whether more follows."""
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk: bytes = message.get("body", b"")
+        if self.max_body_size is not None and size + len(chunk) > self.max_body_size:
+            raise self._too_large()
+        return chunk, message.get("more_body", False)
 
     def _too_large(self) -> RequestError:
         return RequestError(413, f"The body is larger than {self.max_body_size} bytes")

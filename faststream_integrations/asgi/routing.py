@@ -86,9 +86,10 @@ class Route:
 
     def find(self, scope: Scope) -> ASGIApp:
         """Return the handler of the request's method, or what refuses the request."""
-        if scope["type"] != "http":
-            return refuse
-        return self.endpoints.get(scope["method"]) or method_not_allowed(tuple(self.endpoints))
+        try:
+            return self.endpoints[scope["method"]]
+        except KeyError:  # a websocket has no method
+            return method_not_allowed(tuple(self.endpoints)) if scope["type"] == "http" else refuse
 
 
 class Node:
@@ -173,9 +174,12 @@ class Router:
             segments = path.removesuffix("/").split("/")
             if (match := _match(self._root, segments, 1, ())) is not None:
                 route, values = match
-                outer = scope.get("path_params") or {}
-                parameters = {**outer, **dict(zip(route.parameters, values, strict=True))}
-                return route.find(scope), {**scope, "path_params": parameters}
+                parameters = dict(zip(route.parameters, values))  # noqa: B905 - as many of each
+                if outer := scope.get("path_params"):
+                    parameters = {**outer, **parameters}
+                scope = dict(scope)
+                scope["path_params"] = parameters
+                return route.find(scope), scope
         for prefix, app in self._mounts:
             if path == prefix or path.startswith(f"{prefix}/"):
                 return app, below(scope, prefix, path)
@@ -196,15 +200,18 @@ def _match(
     node: Node, segments: list[str], position: int, values: tuple[str, ...]
 ) -> tuple[Route, tuple[str, ...]] | None:
     """Find the route of a path; a segment that is named comes before a parameter."""
-    if position == len(segments):
-        return None if node.route is None else (node.route, values)
-    segment = segments[position]
-    found = None
-    if (child := node.children.get(segment)) is not None:
-        found = _match(child, segments, position + 1, values)
-    if found is None and node.parameter is not None and segment:
-        found = _match(node.parameter, segments, position + 1, (*values, segment))
-    return found
+    for index in range(position, len(segments)):
+        segment = segments[index]
+        child = node.children.get(segment)
+        if node.parameter is not None and segment:
+            if child is not None and (found := _match(child, segments, index + 1, values)):
+                return found
+            child = node.parameter
+            values = (*values, segment)
+        if child is None:
+            return None
+        node = child
+    return None if node.route is None else (node.route, values)
 
 
 def below(scope: Scope, prefix: str, path: str) -> Scope:

@@ -32,7 +32,12 @@ class HostRequest(AsgiRequest):
     __slots__ = ("_connection", "_environment")
 
     def __init__(self, connection: AnyConnection, environment: Environment) -> None:
-        super().__init__(connection.scope, connection.receive, connection.send)  # type: ignore[arg-type]
+        super().__init__(
+            connection.scope,  # type: ignore[arg-type]
+            connection.receive,  # type: ignore[arg-type]
+            connection.send,  # type: ignore[arg-type]
+            max_body_size=None,
+        )
         self._connection = connection
         self._environment = environment
 
@@ -54,12 +59,7 @@ class HostRequest(AsgiRequest):
         except RequestEntityTooLarge:
             raise self._too_large() from None
 
-    async def body(self) -> bytes:
-        """Read the whole body; later calls, and Litestar's own, return it again.
-
-        Raises:
-            RequestError: 413, the body is larger than the route's `request_max_body_size`.
-        """
+    async def _read_body(self) -> bytes:
         assert isinstance(self._connection, Request)
         try:
             return await self._connection.body()
