@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export NO_MKDOCS_2_WARNING := 1
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench docs screenshots clean
+.PHONY: demo test test-versions check bench docs screenshots clean
 .DEFAULT_GOAL := test
 
 # Installing the package builds the docs page from `ui/`, when that changed.
@@ -26,6 +26,10 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest
 
+# The hosts' tests on the oldest versions and on others, each in a `.venv-*` of its own.
+test-versions: $(STAMP)
+	$(BIN)/python tests/versions.py
+
 check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -42,4 +46,4 @@ screenshots: $(STAMP)
 	SCREENSHOTS=1 $(BIN)/python -m pytest tests/asyncapi/test_page_in_browser.py -k screenshot
 
 clean:
-	rm -rf $(VENV) site dist faststream_integrations/asyncapi/static .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-* site dist faststream_integrations/asyncapi/static .pytest_cache .mypy_cache .ruff_cache

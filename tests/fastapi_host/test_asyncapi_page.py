@@ -25,6 +25,11 @@ def broker():
     return broker
 
 
+def addresses_of(document):
+    # faststream 0.7.0 names the subscriber in the address.
+    return [channel["address"] for channel in document["channels"].values()]
+
+
 def app_of(broker, asyncapi_path, *, prefix="", include=None, **options):
     app = FastAPI()
     outer = APIRouter(prefix=prefix)
@@ -47,7 +52,7 @@ async def test_page_and_everything_that_it_needs_are_served(broker, prefix):
         for url in urls:
             assert (await client.get(page.url.join(url))).status_code == 200, url
         document = (await client.get(f"{prefix}/asyncapi.json")).json()
-        assert {channel["address"] for channel in document["channels"].values()} == {"orders"}
+        assert [address.partition(":")[0] for address in addresses_of(document)] == ["orders"]
         assert (await client.head(f"{prefix}/asyncapi")).content == b""
         assert (await client.post(f"{prefix}/asyncapi")).status_code == 405
 
@@ -90,7 +95,7 @@ async def test_broker_that_is_added_late_is_in_the_document():
 
     async with asgi_client(app_of(target, "/asyncapi")) as client:
         document = (await client.get("/asyncapi.json")).json()
-    assert [channel["address"] for channel in document["channels"].values()] == ["late"]
+    assert [address.partition(":")[0] for address in addresses_of(document)] == ["late"]
 
 
 async def test_messages_are_tried_out(broker):

@@ -196,10 +196,9 @@ def test_handlers_are_in_asyncapi_at_their_whole_path(broker):
     )
     document = asyncapi_of(router)
     assert document["info"]["title"] == "Orders"
-    assert {channel["address"] for channel in document["channels"].values()} == {
-        "orders",
-        "/v1/health",
-    }
+    addresses = [channel["address"] for channel in document["channels"].values()]
+    # faststream 0.7.0 names the subscriber in the address.
+    assert {address.partition(":")[0] for address in addresses} == {"orders", "/v1/health"}
 
 
 def test_specification_of_the_application_is_taken(broker):
