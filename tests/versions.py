@@ -20,6 +20,7 @@ NEEDED = (
     "psutil",
     "pydantic",
     "pytest",
+    "schemathesis",
     "starlette",
     "uvicorn",
 )

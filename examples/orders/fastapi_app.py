@@ -30,7 +30,7 @@ router = FastStreamRouter(
 )
 
 
-@router.post("/orders", status_code=202)
+@router.post("/orders", status_code=202, responses={400: {"description": "The body is no UTF-8."}})
 async def create_order(order: NewOrder, response: Response, logger: Logger) -> PricedOrder:
     """Place an order and answer with its price; `Location` is where to read it from now on."""
     priced = await place_order(order)
