@@ -173,7 +173,7 @@ def _refuse(function: Callable[..., Any], seen: set[int]) -> None:
             elif (advice := _advice_for(marker, parameter.name)) is not None:
                 msg = (
                     f"The parameter {parameter.name!r} of {name_of(function)} is marked with "
-                    f"{_describe(marker)}, which FastAPI takes for a query parameter. {advice}"
+                    f"{_describe(marker)}, which FastAPI takes for a value of the request. {advice}"
                 )
                 raise SetupError(msg)
 
@@ -195,7 +195,7 @@ def _markers_of(parameter: inspect.Parameter) -> Iterator[Any]:
 
 
 def _advice_for(marker: Any, parameter: str) -> str | None:
-    """Say what to write in place of a marker, `None` where it is none of FastStream's."""
+    """Say what to write in place of a marker, `None` where FastAPI understands it."""
     if marker is Context or marker is faststream.Context:
         return f"Write `Context({parameter!r})`, with `{_OURS} Context`."
     if marker is Depends or marker is faststream.Depends or isinstance(marker, Dependant):
@@ -209,6 +209,9 @@ def _advice_for(marker: Any, parameter: str) -> str | None:
             return "It reads a message, and a request is none."
         name = marker.name or parameter
         return f"Write `Context({name!r})`, with `{_OURS} Context`."
+    if isinstance(marker, params.Header) and marker.alias == "context__":
+        # What `Context` and `Logger` of FastStream's own FastAPI routers depend on.
+        return f"Only FastStream's own router fills it. Write `{_OURS} Context, Logger`."
     if isinstance(marker, CustomField):
         return "Write a dependency: `Depends(...)`."
     return None

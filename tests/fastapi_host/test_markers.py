@@ -2,6 +2,7 @@
 
 import json
 import logging
+import warnings
 from typing import Annotated, Any
 
 import fastapi
@@ -301,6 +302,13 @@ async def depends_on_that(value: Annotated[str, fastapi.Depends(depends_on_a_for
     raise AssertionError
 
 
+def upstream_context(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from faststream.nats.fastapi import Context as UpstreamContext
+    return Annotated[str, UpstreamContext(name)]
+
+
 FOREIGN = [
     (Annotated[str, faststream.Context()], r"`Context\('value'\)`"),
     (Annotated[str, faststream.Context("name")], r"`Context\('name'\)`"),
@@ -313,6 +321,7 @@ FOREIGN = [
     (Annotated[str, asgi.Header()], r"`Header\(\)`, with `from fastapi import Header`"),
     (asgi.Request, r"`Context\('request'\)`"),
     (Annotated[str, fastapi.Depends(depends_on_that)], "`value|logger: Logger`"),
+    (upstream_context("name"), "Only FastStream's own router fills it"),
 ]
 
 
