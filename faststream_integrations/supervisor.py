@@ -190,8 +190,12 @@ class Supervisor:
         try:
             done, _ = await asyncio.wait({task}, timeout=timeout)
             if not done:
-                why = f" ({self.reason})" if self.reason != "starting" else ""
-                msg = f"{describe(self.broker)} did not start within {timeout:g} seconds{why}."
+                seconds = f"{round(timeout, 2):g} seconds"
+                why = self.reason if self.reason != "starting" else ""
+                if not why and self.driver.trouble is not None:
+                    why = reason_of(self.driver.trouble)
+                why = why and f" ({why})"
+                msg = f"{describe(self.broker)} did not start within {seconds}{why}."
                 raise BrokerUnavailable(msg)
             if (error := task.exception()) is not None:
                 if not is_outage(error):

@@ -85,6 +85,7 @@ class Driver:
     Attributes:
         broker: The broker.
         lost_event: Set when the client has given up its connection, where it says so by itself.
+        trouble: What the client has last reported while it goes on trying, where it does.
     """
 
     kind = ""
@@ -96,6 +97,7 @@ class Driver:
     def __init__(self, broker: Any) -> None:
         self.broker = broker
         self.lost_event = asyncio.Event()
+        self.trouble: Exception | None = None
 
     # Facts that need no I/O.
 
@@ -159,6 +161,7 @@ class Driver:
     async def starting(self, timeout: float) -> AsyncIterator[None]:
         """Prepare the client for a start of at most `timeout` seconds."""
         self.lost_event.clear()
+        self.trouble = None
         yield
 
     def abandoning(self, start: asyncio.Task[Any]) -> None:

@@ -137,6 +137,7 @@ class NatsDriver(Driver):
         await self._call("closed_cb")
 
     async def _on_error(self, error: Exception) -> None:
+        self.trouble = error
         _, denied, subject = str(error).lower().partition(_DENIED)
         if denied:
             self._denied.add(subject.strip("\"' ").partition('"')[0])

@@ -30,10 +30,12 @@ class Kind:
     subscribe: Callable[[Any, str, Handler, int], Any]
     publish: Callable[[Any, str, str], Awaitable[Any]]
 
-    def make(self, port: int, handler: Handler, *, workers: int = 1, **options: Any) -> Any:
+    def make(
+        self, port: int, handler: Handler, *, address: str = "", workers: int = 1, **options: Any
+    ) -> Any:
         """Return a broker with one subscriber, whose address is `broker.address`."""
         broker = self.broker(self.url.format(port=port), **options)
-        broker.address = f"lifecycle-{uuid.uuid4().hex}"
+        broker.address = address or f"lifecycle-{uuid.uuid4().hex}"
         self.subscribe(broker, broker.address, handler, workers)
         return broker
 
@@ -51,16 +53,29 @@ def _core(broker: Any, address: str, handler: Handler, workers: int) -> Any:
     return broker.subscriber(address, max_workers=workers)(handler)
 
 
+def _consumer() -> Any:
+    from nats.js.api import ConsumerConfig
+
+    return ConsumerConfig(ack_wait=2.0)  # what a killed process had is delivered again soon
+
+
 def _pull(broker: Any, address: str, handler: Handler, workers: int) -> Any:
     from faststream.nats import PullSub
 
     return broker.subscriber(
-        address, stream=address, durable="d", pull_sub=PullSub(), max_workers=workers
+        address,
+        stream=address,
+        durable="d",
+        pull_sub=PullSub(),
+        max_workers=workers,
+        config=_consumer(),
     )(handler)
 
 
 def _push(broker: Any, address: str, handler: Handler, workers: int) -> Any:
-    return broker.subscriber(address, "q", stream=address, max_workers=workers)(handler)
+    return broker.subscriber(address, "q", stream=address, max_workers=workers, config=_consumer())(
+        handler
+    )
 
 
 async def _publish_core(broker: Any, address: str, text: str) -> None:
@@ -88,7 +103,7 @@ def _list(broker: Any, address: str, handler: Handler, workers: int) -> Any:
 def _stream(broker: Any, address: str, handler: Handler, workers: int) -> Any:
     from faststream.redis import StreamSub
 
-    stream = StreamSub(address, group="g", consumer="c", last_id="$", max_records=10)
+    stream = StreamSub(address, group="g", consumer="c", max_records=10)
     return broker.subscriber(stream=stream, max_workers=workers)(handler)
 
 

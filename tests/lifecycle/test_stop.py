@@ -245,7 +245,7 @@ async def test_sigterm_turns_readiness_to_503_before_the_server_hears_of_it(nats
         signal.signal(signal.SIGTERM, before)
 
 
-ROUNDS = int(os.environ.get("LIFECYCLE_ROUNDS", "100"))
+ROUNDS = int(os.environ.get("LIFECYCLE_ROUNDS", "30"))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,66 @@
+"""An application under load: it writes down which messages it has handled, and when it is ended.
+
+Upstream's application with UPSTREAM=1, for comparison.
+"""
+
+import asyncio
+import os
+from typing import Any
+
+from faststream.asgi import AsgiFastStream as UpstreamAsgiFastStream
+
+from faststream_integrations.asgi import (
+    AsgiFastStream,
+    AsgiResponse,
+    get,
+    make_ping_asgi,
+    make_readiness_asgi,
+)
+from tests.lifecycle.kinds import KINDS
+
+kind = KINDS[os.environ["KIND"]]
+log = os.open(os.environ["HANDLED"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+
+async def handle(message: str) -> None:
+    await asyncio.sleep(float(os.environ["SECONDS"]))
+    os.write(log, f"{message}\n".encode())
+
+
+options: dict[str, Any] = {}
+if kind.name == "mqtt" and "PERSISTENT" in os.environ:
+    options = {
+        "client_id": os.environ["ADDRESS"],
+        "clean_session": False,
+        "session_expiry_interval": 600,
+    }
+broker: Any = kind.make(
+    int(os.environ["SERVER_PORT"]),
+    handle,
+    address=os.environ["ADDRESS"],
+    workers=int(os.environ["WORKERS"]),
+    logger=None,
+    **options,
+)
+if kind.name == "redis-stream" and "PERSISTENT" in os.environ:
+    from faststream.redis import StreamSub
+
+    # What a killed process had not acknowledged.
+    claim = StreamSub(os.environ["ADDRESS"], group="g", consumer="c", min_idle_time=500)
+    broker.subscriber(stream=claim)(handle)
+
+
+@get
+async def slow(scope: Any) -> AsgiResponse:
+    await asyncio.sleep(0.3)
+    return AsgiResponse(b"slow", 200)
+
+
+if "UPSTREAM" in os.environ:
+    app: Any = UpstreamAsgiFastStream(
+        broker, asgi_routes=[("/ready", make_ping_asgi(broker)), ("/slow", slow)]
+    )
+else:
+    app = AsgiFastStream(
+        broker, asgi_routes=[("/ready", make_readiness_asgi(broker)), ("/slow", slow)]
+    )
