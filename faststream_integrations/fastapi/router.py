@@ -32,7 +32,7 @@ from faststream_integrations.fastapi.route import (
     NativeRoute,
     PinnedEnvironment,
 )
-from faststream_integrations.lifespan import broker_lifespan, describe
+from faststream_integrations.lifespan import OnUnavailable, broker_lifespan, describe
 from faststream_integrations.types import ASGIApp, Receive, Scope, Send
 
 __all__ = ("FastStreamRouter",)
@@ -54,6 +54,11 @@ class FastStreamRouter(APIRouter):
         specification: The AsyncAPI document; by default the one of the FastStream application, or
             a new one.
         startup_timeout: How many seconds the start of the brokers may take in all.
+        shutdown_timeout: How many seconds their stop may take; at the deadline by force.
+        on_unavailable: What a broker does that cannot be reached: ``"fail"`` the startup, or
+            ``"retry"`` in the background while the application serves HTTP.
+        shutdown_delay: How many seconds SIGTERM is kept from the server while readiness is 503
+            already. These four are explained at `broker_lifespan`.
         lifespan: A lifespan of the router's own, around its brokers.
         options: What `fastapi.APIRouter` takes: ``prefix``, ``tags``, ``dependencies`` and so on.
 
@@ -74,6 +79,9 @@ class FastStreamRouter(APIRouter):
         asyncapi_path: str | UpstreamAsyncAPIRoute | None = None,
         specification: SpecificationFactory | None = None,
         startup_timeout: float = 10.0,
+        shutdown_timeout: float = 15.0,
+        on_unavailable: OnUnavailable = "fail",
+        shutdown_delay: float = 0.0,
         lifespan: Callable[[Any], Any] | None = None,
         **options: Any,
     ) -> None:
@@ -87,7 +95,12 @@ class FastStreamRouter(APIRouter):
         if inspect.isasyncgenfunction(lifespan):  # FastAPI takes that, too
             lifespan = asynccontextmanager(lifespan)
         self._lifespan = broker_lifespan(
-            *brokers_or_app, lifespan=lifespan, startup_timeout=startup_timeout
+            *brokers_or_app,
+            lifespan=lifespan,
+            startup_timeout=startup_timeout,
+            shutdown_timeout=shutdown_timeout,
+            on_unavailable=on_unavailable,
+            shutdown_delay=shutdown_delay,
         )
         self._is_running = 0
         self._has_complained = False

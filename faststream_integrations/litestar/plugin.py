@@ -27,7 +27,7 @@ from faststream_integrations.environment import (
     brokers_of,
     check_brokers,
 )
-from faststream_integrations.lifespan import running
+from faststream_integrations.lifespan import Limits, OnUnavailable, run_with_limits
 from faststream_integrations.litestar.injection import check_injected
 from faststream_integrations.litestar.requests import RefusedRequest, answer_refused
 from faststream_integrations.litestar.routes import make_mount, make_routes
@@ -63,6 +63,11 @@ class FastStreamPlugin(InitPlugin, ReceiveRoutePlugin):
         dependency_key: The name under which Litestar's handlers get the first broker; a dependency
             of the application with that name stays what it is.
         startup_timeout: How many seconds the start of the brokers may take in all.
+        shutdown_timeout: How many seconds their stop may take; at the deadline by force.
+        on_unavailable: What a broker does that cannot be reached: ``"fail"`` the startup, or
+            ``"retry"`` in the background while the application serves HTTP.
+        shutdown_delay: How many seconds SIGTERM is kept from the server while readiness is 503
+            already. These four are explained at `broker_lifespan`.
 
     Raises:
         TypeError: No broker was given, or something that is none.
@@ -79,6 +84,9 @@ class FastStreamPlugin(InitPlugin, ReceiveRoutePlugin):
         opt: Mapping[str, Any] | None = None,
         dependency_key: str = "broker",
         startup_timeout: float = 10.0,
+        shutdown_timeout: float = 15.0,
+        on_unavailable: OnUnavailable = "fail",
+        shutdown_delay: float = 0.0,
     ) -> None:
         check_brokers("FastStreamPlugin", brokers_or_app)
         self.environment = Environment.of(*brokers_or_app)
@@ -86,7 +94,7 @@ class FastStreamPlugin(InitPlugin, ReceiveRoutePlugin):
         self.guards = guards
         self.opt = opt or {}
         self.dependency_key = dependency_key
-        self.startup_timeout = startup_timeout
+        self._limits = Limits(startup_timeout, shutdown_timeout, on_unavailable, shutdown_delay)
         self._brokers_or_app = brokers_or_app
         self._routes: list[tuple[str, ASGIApp]] = []
         for broker in self.brokers:
@@ -126,9 +134,7 @@ class FastStreamPlugin(InitPlugin, ReceiveRoutePlugin):
                 yield
 
         async def start_last(app: Litestar) -> None:
-            await stack.enter_async_context(
-                running(*self._brokers_or_app, startup_timeout=self.startup_timeout)
-            )
+            await stack.enter_async_context(run_with_limits(self._brokers_or_app, self._limits, {}))
             self._fill(app.state)
 
         def provide_broker() -> Any:
