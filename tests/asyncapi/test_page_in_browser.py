@@ -94,8 +94,8 @@ class Document:
     def to_specification(self) -> "Document":
         return self
 
-    def to_json(self) -> str:
-        return json.dumps(self._document)
+    def to_jsonable(self) -> dict[str, Any]:
+        return self._document
 
 
 # --- The hosts -------------------------------------------------------------------------------
