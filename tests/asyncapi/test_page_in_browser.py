@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
+import litestar
 import pytest
 import uvicorn
 from fastapi import FastAPI
 from faststream.nats import NatsBroker
 from faststream.specification import AsyncAPI
+from litestar import Litestar
 from playwright.sync_api import Browser, Page, sync_playwright
 from pydantic import BaseModel, Field
 from starlette.applications import Starlette
@@ -22,7 +24,11 @@ from starlette.routing import Mount, Route
 
 from faststream_integrations.asgi import AsgiFastStream, AsgiResponse, get
 from faststream_integrations.asyncapi import AsyncAPIRoute, make_asyncapi_asgi
+from faststream_integrations.fastapi import FastStreamRouter
+from faststream_integrations.litestar import FastStreamPlugin
 from faststream_integrations.types import ASGIApp, Receive, Scope, Send
+
+T = TypeVar("T")
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 
@@ -106,7 +112,11 @@ class Host(NamedTuple):
     path: str
 
 
-def plain() -> Host:
+def at_the_root() -> Host:
+    return Host(make_asyncapi_asgi(make_specification()), "/")
+
+
+def in_dispatcher() -> Host:
     docs = make_asyncapi_asgi(make_specification())
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -118,61 +128,25 @@ def plain() -> Host:
     return Host(app, "/docs")
 
 
-def at_the_root() -> Host:
-    return Host(make_asyncapi_asgi(make_specification()), "/")
-
-
 def in_starlette() -> Host:
     docs = make_asyncapi_asgi(make_specification())
-    return Host(Starlette(routes=[Mount("/a/docs", app=docs)]), "/a/docs")
+    return Host(Starlette(routes=[Mount("/a/docs", app=docs)]), "/a/docs/")
 
 
 def in_fastapi() -> Host:
     app = FastAPI()
     app.mount("/docs/asyncapi", make_asyncapi_asgi(make_specification()))
-    return Host(app, "/docs/asyncapi/")
+    return Host(app, "/docs/asyncapi")
 
 
-def as_routes() -> Host:
-    endpoints = AsyncAPIRoute("/docs/asyncapi").endpoints(make_specification())
-    routes = [Route(e.path, e.app, methods=[e.method]) for e in endpoints]
-    return Host(Starlette(routes=routes), "/docs/asyncapi")
+def in_litestar() -> Host:
+    docs = make_asyncapi_asgi(make_specification())
 
+    async def mounted(scope: Any, receive: Any, send: Any) -> None:
+        await docs(scope, receive, send)
 
-def in_faststream() -> Host:
-    specification = make_specification()
-    app = AsgiFastStream(
-        *specification.brokers, specification=specification, asyncapi_path="/docs/asyncapi"
-    )
-    return Host(without_lifespan(app), "/docs/asyncapi")
-
-
-def in_faststream_in_starlette() -> Host:
-    app, path = in_faststream()
-    return Host(Starlette(routes=[Mount("/a", app=app)]), f"/a{path}/")
-
-
-def without_lifespan(app: ASGIApp) -> ASGIApp:
-    """The page and a dry run need no broker, and so no server to connect to."""
-
-    async def connections(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan":
-            await app(scope, receive, send)
-
-    return connections
-
-
-def behind_a_stripped_prefix() -> Host:
-    inner = in_faststream().app
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            assert scope["path"].startswith("/outside/")
-            path = scope["path"].removeprefix("/outside")
-            scope = {**scope, "path": path, "raw_path": path.encode()}
-        await inner(scope, receive, send)
-
-    return Host(app, "/outside/docs/asyncapi")
+    handler = litestar.asgi("/docs/asyncapi", is_mount=True, copy_scope=True)(mounted)
+    return Host(Litestar([handler], logging_config=None), "/docs/asyncapi")
 
 
 def of_the_older_version() -> Host:
@@ -180,10 +154,69 @@ def of_the_older_version() -> Host:
     return Host(Starlette(routes=[Mount("/docs", app=docs)]), "/docs/")
 
 
+def routes_of_starlette() -> Host:
+    endpoints = AsyncAPIRoute("/docs/asyncapi").endpoints(make_specification())
+    routes = [Route(e.path, e.app, methods=[e.method]) for e in endpoints]
+    return Host(Starlette(routes=routes), "/docs/asyncapi")
+
+
+def with_page(make: Callable[..., T]) -> T:
+    specification = make_specification()
+    return make(
+        *specification.brokers, specification=specification, asyncapi_path="/docs/asyncapi"
+    )
+
+
+def routes_of_faststream() -> Host:
+    return Host(with_page(AsgiFastStream), "/docs/asyncapi")
+
+
+def routes_of_fastapi() -> Host:
+    app = FastAPI()
+    app.include_router(with_page(FastStreamRouter), prefix="/v1")
+    return Host(app, "/v1/docs/asyncapi")
+
+
+def routes_of_litestar() -> Host:
+    plugin = with_page(FastStreamPlugin)
+    return Host(Litestar(plugins=[plugin], logging_config=None), "/docs/asyncapi/")
+
+
+def mounted(host: Host) -> Host:
+    return Host(Starlette(routes=[Mount("/outside", app=host.app)]), f"/outside{host.path}")
+
+
+def behind_a_stripped_prefix(host: Host) -> Host:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            assert scope["path"].startswith("/outside/")
+            path = scope["path"].removeprefix("/outside")
+            scope = {**scope, "path": path, "raw_path": path.encode()}
+        await host.app(scope, receive, send)
+
+    return Host(app, f"/outside{host.path}")
+
+
+MOUNTS = [at_the_root, in_dispatcher, in_starlette, in_fastapi, in_litestar, of_the_older_version]
+ROUTES = [routes_of_starlette, routes_of_faststream, routes_of_fastapi, routes_of_litestar]
+HOSTS = {
+    **{make.__name__: make for make in (*MOUNTS, *ROUTES)},
+    **{
+        f"{make.__name__}, {outer.__name__}": lambda make=make, outer=outer: outer(make())
+        for outer in (mounted, behind_a_stripped_prefix)
+        for make in (in_starlette, *ROUTES[1:])
+    },
+}
+
+
 @contextmanager
 def serving(app: ASGIApp) -> Iterator[str]:
-    """Serve an application with uvicorn at a free port."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="none"))
+    """Serve an application with uvicorn at a free port.
+
+    The page and a dry run need no broker, and so no lifespan and no server to connect to.
+    """
+    config = uvicorn.Config(app, port=0, lifespan="off", log_level="warning", ws="none")
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -282,20 +315,7 @@ def open_all(page: Page, name: str) -> None:
 # --- The tests -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "host",
-    [
-        plain,
-        at_the_root,
-        in_starlette,
-        in_fastapi,
-        as_routes,
-        in_faststream,
-        in_faststream_in_starlette,
-        behind_a_stripped_prefix,
-        of_the_older_version,
-    ],
-)
+@pytest.mark.parametrize("host", HOSTS.values(), ids=HOSTS.keys())
 def test_page_shows_the_application_and_dry_runs_a_message(
     host: Callable[[], Host], watched: Watched
 ) -> None:
