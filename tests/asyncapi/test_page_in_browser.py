@@ -162,9 +162,7 @@ def routes_of_starlette() -> Host:
 
 def with_page(make: Callable[..., T]) -> T:
     specification = make_specification()
-    return make(
-        *specification.brokers, specification=specification, asyncapi_path="/docs/asyncapi"
-    )
+    return make(*specification.brokers, specification=specification, asyncapi_path="/docs/asyncapi")
 
 
 def routes_of_faststream() -> Host:
