@@ -18,7 +18,17 @@ from faststream_integrations.testing import asgi_client
 from tests.docs.examples import EXAMPLES, ROOT, example
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
-INCLUDES_ALL_ITS_CODE = ("asgi", "fastapi", "how-it-works", "index", "lifespan", "reference", "testing")
+INCLUDES_ALL_ITS_CODE = (
+    "asgi",
+    "fastapi",
+    "how-it-works",
+    "index",
+    "lifespan",
+    "litestar",
+    "reference",
+    "testing",
+    "write-your-own",
+)
 
 
 def test_every_example_is_on_a_page_and_every_snippet_exists():

@@ -126,6 +126,18 @@ async def test_guards_and_opt_are_for_every_route_of_the_plugin():
         assert (await client.get("/schema/openapi.json")).status_code == 200
 
 
+async def test_two_plugins_with_different_guards_share_a_broker():
+    def guard(connection, handler):
+        raise NotAuthorizedException
+
+    broker = NatsBroker()
+    free = FastStreamPlugin(broker, asgi_routes=[("/free", hello)])
+    guarded = FastStreamPlugin(broker, asgi_routes=[("/guarded", hello)], guards=[guard])
+    async with asgi_client(Litestar(plugins=[free, guarded]), broker) as client:
+        assert (await client.get("/free")).status_code == 200
+        assert (await client.get("/guarded")).status_code == 401
+
+
 async def test_opt_excludes_from_authentication():
     class Authentication(ASGIMiddleware):
         exclude_opt_key = "exclude_from_auth"
