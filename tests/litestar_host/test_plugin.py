@@ -45,18 +45,20 @@ def test_missing_litestar_is_named_with_the_command_that_installs_it(monkeypatch
 
 
 class Recording(NatsBroker):
-    def __init__(self, events, **options):
-        super().__init__(**options)
+    def __init__(self, url, events):
+        super().__init__(url)
         self.events = events
 
     async def start(self):
         self.events.append("start broker")
+        await super().start()
 
     async def stop(self, *args):
         self.events.append("stop broker")
+        await super().stop(*args)
 
 
-async def test_brokers_start_last_and_stop_first():
+async def test_brokers_start_last_and_stop_first(nats_url):
     events = []
 
     @asynccontextmanager
@@ -80,7 +82,7 @@ async def test_brokers_start_last_and_stop_first():
         lifespan=[lifespan],
         on_startup=[lambda: events.append("on_startup")],
         on_shutdown=[lambda: events.append("on_shutdown")],
-        plugins=[OtherPlugin(), FastStreamPlugin(Recording(events))],
+        plugins=[OtherPlugin(), FastStreamPlugin(Recording(nats_url, events))],
     )
     async with asgi_client(app):
         events.append("serve")
@@ -97,7 +99,7 @@ async def test_brokers_start_last_and_stop_first():
     ]
 
 
-async def test_brokers_stop_when_a_later_hook_fails_the_startup():
+async def test_brokers_stop_when_a_later_hook_fails_the_startup(nats_url):
     events = []
 
     class HookError(Exception):
@@ -111,7 +113,7 @@ async def test_brokers_stop_when_a_later_hook_fails_the_startup():
         def fail(self):
             raise HookError
 
-    app = Litestar(plugins=[FastStreamPlugin(Recording(events)), LaterPlugin()])
+    app = Litestar(plugins=[FastStreamPlugin(Recording(nats_url, events)), LaterPlugin()])
     with pytest.raises(HookError):
         async with asgi_client(app):
             raise AssertionError
