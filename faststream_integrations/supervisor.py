@@ -29,6 +29,7 @@ __all__ = (
     "describe",
     "is_outage",
     "reason_of",
+    "state_of",
 )
 
 WATCH_INTERVAL = 2.0
@@ -55,6 +56,15 @@ class State(str, Enum):
     READY = "ready"
     DRAINING = "draining"
     STOPPED = "stopped"
+
+
+def state_of(states: Iterable[State]) -> State:
+    """Return the state of an application whose brokers are in these states."""
+    found = set(states)
+    for state in (State.DRAINING, State.STARTING, State.STOPPED, State.READY):
+        if state in found:
+            return state
+    return State.STARTING
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +157,11 @@ class Supervisor:
         return found
 
     @property
+    def name(self) -> str:
+        """The class and the addresses of the broker, without credentials."""
+        return describe(self.broker)
+
+    @property
     def managed(self) -> bool:
         """Whether the broker was started here, and not by somebody else."""
         return self._state in (State.STARTING, State.READY, State.DRAINING)
@@ -195,12 +210,12 @@ class Supervisor:
                 if not why and self.driver.trouble is not None:
                     why = reason_of(self.driver.trouble)
                 why = why and f" ({why})"
-                msg = f"{describe(self.broker)} did not start within {seconds}{why}."
+                msg = f"{self.name} did not start within {seconds}{why}."
                 raise BrokerUnavailable(msg)
             if (error := task.exception()) is not None:
                 if not is_outage(error):
                     raise error
-                msg = f"{describe(self.broker)} did not start: {reason_of(error)}."
+                msg = f"{self.name} did not start: {reason_of(error)}."
                 raise BrokerUnavailable(msg) from error
         except BaseException:
             self.driver.abandoning(task)
@@ -244,7 +259,7 @@ class Supervisor:
         forcing = asyncio.ensure_future(self.driver.reset())
         await asyncio.wait({forcing}, timeout=2 * CLEANUP_TIMEOUT)
         if forcing.done() and not forcing.cancelled() and (error := forcing.exception()):
-            _log(f"{describe(self.broker)} could not be closed.", error)
+            _log(f"{self.name} could not be closed.", error)
         await self._abandon(forcing)
 
     def start_in_background(self, timeout: float) -> None:
@@ -252,9 +267,7 @@ class Supervisor:
         self._startup_timeout = timeout
         self._state, self.reason = State.STARTING, "starting"
         self.started = asyncio.Event()
-        self._task = asyncio.create_task(
-            self._keep_running(), name=f"start {describe(self.broker)}"
-        )
+        self._task = asyncio.create_task(self._keep_running(), name=f"start {self.name}")
 
     def fail(self, reason: str) -> None:
         """Hold the broker not ready, for a reason that is not its own."""
@@ -263,7 +276,7 @@ class Supervisor:
     def watch(self) -> None:
         """Look at the broker from time to time, and start it again when its client gave up."""
         if not is_patched(self.broker):
-            self._task = asyncio.create_task(self._watch(), name=f"watch {describe(self.broker)}")
+            self._task = asyncio.create_task(self._watch(), name=f"watch {self.name}")
 
     async def _keep_running(self) -> None:
         await self._start_with_retries()
@@ -283,7 +296,7 @@ class Supervisor:
         except Exception as error:
             self._state = State.STARTING
             _log(
-                f"{describe(self.broker)}: {self.reason}; next attempt in {pause:g} s at most.",
+                f"{self.name}: {self.reason}; next attempt in {pause:g} s at most.",
                 None if is_outage(error) else error,
             )
             return False
@@ -294,7 +307,7 @@ class Supervisor:
             with suppress(asyncio.TimeoutError, TimeoutError):
                 await asyncio.wait_for(self.driver.lost_event.wait(), WATCH_INTERVAL)
             if why := self.driver.lost():
-                _log(f"{describe(self.broker)}: {why}; it is started again.")
+                _log(f"{self.name}: {why}; it is started again.")
                 self._state, self.reason = State.STARTING, why
                 await self._reset()
                 await self._start_with_retries()
@@ -341,7 +354,7 @@ class Supervisor:
 
     def _make_report(self, *, connected: bool, reason: str, ping: float | None) -> BrokerReport:
         return BrokerReport(
-            name=describe(self.broker),
+            name=self.name,
             kind=type(self.broker).__name__,
             state=self.state,
             connected=connected,
@@ -450,7 +463,7 @@ class Supervisor:
             for task in running:
                 task.add_done_callback(ignore_result)
         if late:
-            _log(f"{describe(self.broker)}: messages were still handled after {timeout:.1f} s.")
+            _log(f"{self.name}: messages were still handled after {timeout:.1f} s.")
 
     async def stop(self, timeout: float) -> None:
         """Stop the broker within `timeout` seconds, by force if need be.
@@ -473,7 +486,7 @@ class Supervisor:
                 clean = error is None
             else:
                 clean = False
-                _log(f"{describe(self.broker)} did not stop in time; it is closed by force.")
+                _log(f"{self.name} did not stop in time; it is closed by force.")
         except asyncio.CancelledError:
             clean = False
             raise
@@ -485,7 +498,7 @@ class Supervisor:
         if error is not None:
             if not is_outage(error):
                 raise error
-            _log(f"{describe(self.broker)} was closed by force: {reason_of(error)}.")
+            _log(f"{self.name} was closed by force: {reason_of(error)}.")
 
 
 def describe(broker: AnyBroker | None) -> str:

@@ -16,7 +16,7 @@ from faststream_integrations.drivers import Consumption
 from faststream_integrations.environment import BrokerOrApp, brokers_of, check_brokers
 from faststream_integrations.health.checks import Check, CheckResult
 from faststream_integrations.sharing import SharedRun
-from faststream_integrations.supervisor import BrokerReport, State, Supervisor
+from faststream_integrations.supervisor import BrokerReport, State, Supervisor, state_of
 from faststream_integrations.types import Scope
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def make_liveness_asgi(
 
     async def liveness(scope: Scope) -> JSONResponse:
         reports = [Supervisor.of(broker).glance() for broker in brokers_of(*brokers_or_app)]
-        state = state_of(reports)
+        state = state_of(report.state for report in reports)
         # Only what runs can have died; what starts or stops is busy with just that.
         alive = state is not State.READY or not any(
             report.dead for report in reports if report.state is State.READY
@@ -132,7 +132,7 @@ def make_readiness_asgi(
             asyncio.gather(*(each.look(timeout) for each in supervisors)),
             asyncio.gather(*(check.result(name, timeout) for name, check in own.items())),
         )
-        state = state_of(reports)
+        state = state_of(report.state for report in reports)
         found = {
             **_state_check(state, state is State.READY),
             **_connection_checks(reports),
@@ -162,15 +162,6 @@ def make_readiness_asgi(
             503: {"description": "It does not: the body says why."},
         },
     )
-
-
-def state_of(reports: Iterable[BrokerReport]) -> State:
-    """Return the state of an application with brokers in these states."""
-    states = {report.state for report in reports}
-    for state in (State.DRAINING, State.STARTING, State.STOPPED):
-        if state in states:
-            return state
-    return State.READY if states else State.STARTING
 
 
 Checks = dict[str, list[dict[str, Any]]]
