@@ -25,6 +25,7 @@ INCLUDES_ALL_ITS_CODE = (
     "index",
     "lifespan",
     "litestar",
+    "operations",
     "reference",
     "testing",
     "write-your-own",
@@ -242,6 +243,20 @@ async def test_startup_that_fails_says_what_the_page_says():
     said = re.search(r"BrokerUnavailable: (.*)", page)[1]
     said = said.replace("nats://127.0.0.1:4222", url).replace("10", "0.1")
     assert said.rstrip(".") in str(raised.value)
+
+
+# Operations; tests/lifecycle has its metrics and traces
+
+
+async def test_probes_of_the_operations_page(nats_url):
+    with example("operations_probes.py", nats_url) as page:
+        async with asgi_client(page.app) as client:
+            while (await client.get("/ready")).status_code != 200:
+                await asyncio.sleep(0.01)
+            assert (await client.get("/live")).status_code == 200
+            checks = (await client.get("/ready")).json()["checks"]
+            assert [checks[name][0]["status"] for name in ("database", "disk")] == ["pass", "pass"]
+            assert checks["NatsBroker:consuming"][0]["componentId"] == "Handle (orders)"
 
 
 # Testing

@@ -62,5 +62,8 @@ if "UPSTREAM" in os.environ:
     )
 else:
     app = AsgiFastStream(
-        broker, asgi_routes=[("/ready", make_readiness_asgi(broker)), ("/slow", slow)]
+        broker,
+        asgi_routes=[("/ready", make_readiness_asgi(broker)), ("/slow", slow)],
+        startup_timeout=float(os.environ.get("STARTUP_TIMEOUT", "30")),
+        shutdown_delay=float(os.environ.get("DELAY", "0")),
     )
