@@ -28,7 +28,10 @@ limits = TypeAdapter(int)
 
 def read_search(request: Request) -> tuple[int, list[str], str]:
     query = request.query_params
-    return limits.validate_python(query["limit"]), query.getlist("tag"), request.headers["x-user"]
+    tags = query.getlist("tag")
+    if not tags:
+        raise KeyError("tag")
+    return limits.validate_python(query["limit"]), tags, request.headers["x-user"]
 
 
 def invalid(detail: str) -> Response:
