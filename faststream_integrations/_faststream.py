@@ -169,11 +169,11 @@ def broker_config(broker: BrokerUsecase[Any, Any, Any]) -> FastDependsConfig:
 def is_idle(broker: BrokerUsecase[Any, Any, Any]) -> bool:
     """Tell whether a broker is neither started nor connected nor in memory.
 
-    A broker keeps its connection in `_connection` (0.7.0 - 0.7.8), and a TestBroker replaces its
-    `start`. Where that is not so, a broker that was not started counts as idle.
+    A broker keeps its connection in `_connection` (0.7.0 - 0.7.8). Where it does not, one that was
+    not started counts as idle.
     """
     connection = getattr(broker, "_connection", None)
-    return not broker.running and connection is None and "start" not in vars(broker)
+    return not broker.running and connection is None and not is_patched(broker)
 
 
 def serializer_of(config: FastDependsConfig) -> SerializerProto | None:

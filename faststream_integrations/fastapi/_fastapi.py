@@ -12,7 +12,7 @@ import fastapi.routing
 from fastapi import APIRouter, params
 from fastapi.routing import APIRoute
 
-__all__ = ("LIVE_ROUTERS", "EffectiveRoute", "effective_route", "endpoints_of")
+__all__ = ("LIVE_ROUTERS", "EffectiveRoute", "effective_route", "functions_of")
 
 LIVE_ROUTERS = hasattr(APIRouter, "handle")
 """Whether a request passes through the routers that are included, FastAPI 0.137 and later."""
@@ -44,11 +44,15 @@ def effective_route(route: APIRoute) -> EffectiveRoute | None:
     )
 
 
-def endpoints_of(routes: Iterable[Any]) -> Iterator[Any]:
-    """Go through the endpoints of an application, of its routers and of what it mounts."""
+def functions_of(routes: Iterable[Any]) -> Iterator[Any]:
+    """Go through the endpoints of an application, of its routers and of what it mounts.
+
+    The dependencies that a route lists without a parameter are among them.
+    """
     for route in routes:
         if hasattr(route, "endpoint"):
             yield route.endpoint
+        yield from (depends.dependency for depends in getattr(route, "dependencies", ()))
         # `fastapi.routing._IncludedRouter` (0.137.0 - 0.165.0) has its routes in this attribute.
         router = getattr(route, "original_router", route)
-        yield from endpoints_of(getattr(router, "routes", None) or ())
+        yield from functions_of(getattr(router, "routes", None) or ())

@@ -22,7 +22,7 @@ from faststream_integrations.environment import (
     brokers_of,
     check_brokers,
 )
-from faststream_integrations.fastapi._fastapi import LIVE_ROUTERS, endpoints_of
+from faststream_integrations.fastapi._fastapi import LIVE_ROUTERS, functions_of
 from faststream_integrations.fastapi.markers import refuse_foreign_markers
 from faststream_integrations.fastapi.openapi import signature_of, tags_of
 from faststream_integrations.fastapi.route import (
@@ -236,7 +236,7 @@ class FastStreamRouter(APIRouter):
         Raises:
             SetupError: One of FastStream's own markers is in its signature.
         """
-        refuse_foreign_markers(endpoint)
+        _refuse_markers(endpoint, options)
         super().add_api_route(path, endpoint, **options)
 
     def add_api_websocket_route(
@@ -247,16 +247,16 @@ class FastStreamRouter(APIRouter):
         Raises:
             SetupError: One of FastStream's own markers is in its signature.
         """
-        refuse_foreign_markers(endpoint)
+        _refuse_markers(endpoint, options)
         super().add_api_websocket_route(path, endpoint, *args, **options)
 
     # Running
 
     @asynccontextmanager
     async def _run(self, app: Any) -> AsyncIterator[dict[str, Any]]:
-        for endpoint in endpoints_of(getattr(app, "routes", ())):
-            if not isinstance(endpoint, NativeEndpoint):
-                refuse_foreign_markers(endpoint)
+        for function in functions_of(getattr(app, "routes", ())):
+            if not isinstance(function, (NativeEndpoint, PinnedEnvironment)):
+                refuse_foreign_markers(function)
         async with self._lifespan(app) as state:
             self._environment = state[STATE_KEY]
             self._describe_brokers()
@@ -307,6 +307,11 @@ class FastStreamRouter(APIRouter):
                 "`lifespan=broker_lifespan(broker)` of the outermost application."
             )
             logger.log(logging.ERROR, message)
+
+
+def _refuse_markers(endpoint: Callable[..., Any], options: dict[str, Any]) -> None:
+    for function in (endpoint, *(each.dependency for each in options.get("dependencies") or ())):
+        refuse_foreign_markers(function)
 
 
 def _specification_of(brokers_or_app: Sequence[BrokerOrApp]) -> SpecificationFactory:

@@ -263,9 +263,11 @@ async def test_one_dependency_serves_endpoints_handlers_and_subscribers(broker):
     assert received == [("m", "NatsBroker 42", True)]
 
 
-async def test_each_router_gives_its_endpoints_its_own_broker():
+@pytest.mark.parametrize("in_each_other", [False, True])
+async def test_each_router_gives_its_endpoints_its_own_broker(in_each_other):
     app = FastAPI()
     brokers = [NatsBroker(), NatsBroker()]
+    routers = []
 
     async def which(broker: BrokerFromContext, request: Request):
         assert request.state.broker is broker
@@ -281,13 +283,18 @@ async def test_each_router_gives_its_endpoints_its_own_broker():
         for each in (router, nested):
             each.get("/nested" if each is nested else "/it")(which)
         router.include_router(nested)
+        routers.append(router)
+    if in_each_other:
+        routers[0].include_router(routers.pop())
+    for router in routers:
         app.include_router(router)
     app.get("/it")(which)
 
     async with asgi_client(app, *brokers) as client:
         for number in range(2):
             for path in ("handler", "it", "nested"):
-                assert (await client.get(f"/{number}/{path}")).json() == number, path
+                prefix = "/0/1" if number and in_each_other else f"/{number}"
+                assert (await client.get(f"{prefix}/{path}")).json() == number, path
         assert (await client.get("/it")).json() == 0
 
 
@@ -341,7 +348,16 @@ def test_foreign_marker_is_refused_where_it_is_registered(broker, annotation, ad
                 register(function)
 
 
-@pytest.mark.parametrize("where", ["app", "nested", "mounted"])
+@pytest.mark.parametrize("method", ["get", "websocket"])
+def test_foreign_marker_is_refused_in_a_dependency_without_a_parameter(broker, method):
+    router = FastStreamRouter(broker)
+    dependencies = [fastapi.Depends(depends_on_that)]
+    register = getattr(router, method)("/it", dependencies=dependencies)
+    with pytest.raises(SetupError, match="`logger: Logger`"):
+        register(dependency)
+
+
+@pytest.mark.parametrize("where", ["app", "nested", "mounted", "dependency"])
 async def test_foreign_marker_is_refused_when_the_application_starts(broker, where):
     app = FastAPI()
     router = APIRouter()
@@ -350,7 +366,10 @@ async def test_foreign_marker_is_refused_when_the_application_starts(broker, whe
     async def endpoint(value: Annotated[str, faststream.Context("name")]):
         raise AssertionError
 
-    {"app": app, "nested": router, "mounted": mounted}[where].get("/it")(endpoint)
+    if where == "dependency":
+        app.get("/it", dependencies=[fastapi.Depends(endpoint)])(dependency)
+    else:
+        {"app": app, "nested": router, "mounted": mounted}[where].get("/it")(endpoint)
     app.include_router(router)
     app.mount("/mounted", mounted)
     app.include_router(FastStreamRouter(broker))
