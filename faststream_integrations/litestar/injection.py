@@ -19,7 +19,7 @@ from faststream_integrations._faststream import EMPTY
 from faststream_integrations.asgi.errors import ContextValueError, RequestError
 from faststream_integrations.asgi.handlers import BoundCall
 from faststream_integrations.asgi.signature import HostValue, read_call
-from faststream_integrations.environment import Environment
+from faststream_integrations.environment import STATE_KEY, Environment
 from faststream_integrations.litestar.requests import (
     HostRequest,
     as_litestar_error,
@@ -78,9 +78,11 @@ def inject(function: Function) -> Function:
 
     @wraps(function)
     async def injected(*args: Any, **kwargs: Any) -> Any:
-        values = {**defaults, **dict(zip(positional, args, strict=False)), **kwargs}
+        values = kwargs
+        if args or defaults:
+            values = {**defaults, **dict(zip(positional, args, strict=False)), **kwargs}
         caller: ASGIConnection[Any, Any, Any, Any] = values[connection]
-        environment = Environment.from_scope(caller.scope) or _DETACHED  # type: ignore[arg-type]
+        environment = caller.app.state.get(STATE_KEY, _DETACHED)
         bound = bound_calls.get(environment)
         if bound is None:
             bound = bound_calls[environment] = BoundCall(
