@@ -1,5 +1,6 @@
 from typing import Annotated
 
+from faststream import Logger
 from faststream.nats import NatsBroker
 from litestar import Litestar
 
@@ -11,7 +12,8 @@ broker = NatsBroker("nats://127.0.0.1:4222")
 
 
 @broker.subscriber("greetings")
-async def on_greeting(name: str) -> None: ...
+async def on_greeting(name: str, logger: Logger) -> None:
+    logger.info("Hello, %s!", name)
 
 
 @get
