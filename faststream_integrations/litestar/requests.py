@@ -42,6 +42,12 @@ class HostRequest(AsgiRequest):
         self._environment = environment
 
     @property
+    def path(self) -> str:
+        """The path, percent-decoded, with the prefix that the application is mounted at."""
+        # Litestar takes `root_path` off (ASGI has it in `path`).
+        return f"{self.scope.get('root_path', '')}{self.scope['path']}"
+
+    @property
     def state(self) -> Any:
         """The ASGI lifespan state, and Litestar's state of the request."""
         return {**self._environment.state, **self._connection.scope["state"]}

@@ -236,7 +236,7 @@ def make_mount(
     if path_parameters(path):
         msg = f"The path {path!r}: a mounted application takes no path parameters."
         raise SetupError(msg)
-    mounted = Mounted(path.rstrip("/"), app)
+    mounted = Mounted(app)
 
     async def answer() -> Mounted:
         return mounted
@@ -258,20 +258,21 @@ def make_mount(
 
 
 class Mounted:
-    """An ASGI application at a prefix."""
+    """An ASGI application at a prefix, and below it."""
 
-    __slots__ = ("_app", "_prefix")
+    __slots__ = ("_app",)
 
-    def __init__(self, prefix: str, app: ASGIApp) -> None:
-        self._prefix = prefix
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"].rstrip("/")
+        # The application itself may have a prefix, `Litestar(path="/api")`.
+        prefix = path.removesuffix(str(scope["path_params"].get("path_below", ""))).rstrip("/")
         # Litestar takes the last slash off, and an application may redirect to where it is.
         raw_path: bytes = scope.get("raw_path") or b""
-        if raw_path.partition(b"?")[0].endswith(b"/") and path != self._prefix:
+        if raw_path.partition(b"?")[0].endswith(b"/") and path != prefix:
             path += "/"
-        inner = below(scope, self._prefix, path)
+        inner = below(scope, prefix, path)
         inner["path_params"] = {}
         await self._app(inner, receive, send)

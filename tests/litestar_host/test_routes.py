@@ -25,7 +25,7 @@ from litestar.exceptions import (
 from litestar.middleware import ASGIMiddleware
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from faststream_integrations import AsyncAPIRoute, make_ping_asgi
 from faststream_integrations.asgi import (
@@ -476,6 +476,20 @@ async def test_application_answers_at_its_prefix_and_below(url, text):
         response = await client.get(url)
         assert (response.status_code, response.text) == (200, text)
         assert (await client.get("/apps")).status_code == 404
+
+
+@pytest.mark.parametrize("options", [{"path": "/api"}, {}])
+async def test_prefix_of_the_whole_application_counts(options):
+    @get
+    async def handler(request: Request, name: Annotated[str, Path()]):
+        return JSONResponse([request.path, name])
+
+    served = Served(("/it/{name}", handler), ("/app", STARLETTE), **options)
+    app = served.app if options else Starlette(routes=[Mount("/api", served.app)])
+    async with asgi_client(app) as client:
+        assert (await client.get("/api/it/ada")).json() == ["/api/it/ada", "ada"]
+        assert (await client.get("/api/app/below")).text == "/api/app /api/app/below"
+        assert (await client.get("/api/app/")).text == "/api/app /api/app/"
 
 
 async def test_application_at_the_root_leaves_the_other_routes():
