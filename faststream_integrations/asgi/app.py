@@ -24,7 +24,7 @@ from faststream_integrations._faststream import (
     run_options,
     share_hooks,
 )
-from faststream_integrations.asgi.handlers import HttpHandler, with_head
+from faststream_integrations.asgi.handlers import HttpHandler
 from faststream_integrations.asgi.routing import Router, check_path_parameters
 from faststream_integrations.asyncapi import AsyncAPIRoute
 from faststream_integrations.environment import STATE_KEY, AnyBroker, Environment
@@ -114,7 +114,7 @@ class AsgiFastStream(UpstreamAsgiFastStream):
         for path, route in asgi_routes:
             self.mount(path, route)
         if asyncapi_path:
-            self._mount_asyncapi(AsyncAPIRoute.ensure_route(asyncapi_path))
+            self._mount_asyncapi(asyncapi_path)
 
     @classmethod
     def from_app(
@@ -152,7 +152,7 @@ class AsgiFastStream(UpstreamAsgiFastStream):
         for path, route in asgi_routes:
             asgi_app.mount(path, route)
         if asyncapi_path:
-            asgi_app._mount_asyncapi(AsyncAPIRoute.ensure_route(asyncapi_path))
+            asgi_app._mount_asyncapi(asyncapi_path)
         return asgi_app
 
     def _make_environment(self) -> Environment:
@@ -175,11 +175,10 @@ class AsgiFastStream(UpstreamAsgiFastStream):
             self._router.mount(path, route)
         self.routes.append((path, route))
 
-    def _mount_asyncapi(self, route: AsyncAPIRoute) -> None:
+    def _mount_asyncapi(self, path: str | UpstreamAsyncAPIRoute) -> None:
         """Serve the AsyncAPI page with all that belongs to it."""
-        for endpoint in route.endpoints(self.schema):
-            self._router.add(endpoint.path, with_head([endpoint.method]), endpoint.app)
-            self.routes.append((endpoint.path, endpoint.app))
+        for each, handler in AsyncAPIRoute.ensure_route(path).handlers(self.schema):
+            self.mount(each, handler)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an ASGI connection of any type."""

@@ -1,15 +1,17 @@
 """Where an application serves the docs page, as `asyncapi_path` takes it."""
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from faststream.asgi import AsyncAPIRoute as UpstreamRoute
 from faststream.specification.base import SpecificationFactory
 from typing_extensions import Self, Unpack
 
+from faststream_integrations.asgi.handlers import HttpHandler
 from faststream_integrations.asyncapi.app import AsyncAPIApp, make_try_it_out
 from faststream_integrations.asyncapi.page import DEFAULT_OPTIONS, PageLinks, PageOptions
+from faststream_integrations.asyncapi.response import Representation
 from faststream_integrations.types import ASGIApp
 
 __all__ = ("AsyncAPIRoute", "Endpoint")
@@ -142,6 +144,46 @@ class AsyncAPIRoute(UpstreamRoute):
         if try_it_out and self.try_it_out_path:
             endpoints.append(Endpoint(self.try_it_out_path, "POST", try_it_out, "asyncapi_try"))
         return endpoints
+
+    def handlers(self, specification: SpecificationFactory) -> list[tuple[str, HttpHandler]]:
+        """Return the same routes as handlers, for a host that serves those.
+
+        With `include_in_schema` the page, the document and Try It Out are in the host's schema;
+        the page's files never are.
+
+        Args:
+            specification: FastStream's factory, such as `AsyncAPI(broker)`.
+
+        Raises:
+            AssetsMissingError: The package was installed without the page's files.
+            ValueError: An address in the options cannot be used.
+        """
+        return [
+            (
+                endpoint.path,
+                HttpHandler(
+                    _returning(endpoint.app, endpoint.name),
+                    methods=(endpoint.method,),
+                    include_in_schema=self.include_in_schema
+                    and not isinstance(endpoint.app, Representation),
+                    description=self.description if endpoint.path == self.path else None,
+                    tags=self.tags,
+                    unique_id=self.unique_id if endpoint.path == self.path else None,
+                    request_max_body_size=None,
+                ),
+            )
+            for endpoint in self.endpoints(specification)
+        ]
+
+
+def _returning(app: ASGIApp, name: str) -> Callable[[], Awaitable[ASGIApp]]:
+    """Make a function that returns an application, to answer in its place."""
+
+    async def function() -> ASGIApp:
+        return app
+
+    function.__name__ = function.__qualname__ = name
+    return function
 
 
 def _relative(path: str, page: str) -> str:

@@ -62,7 +62,7 @@ class NativeEndpoint:
 
     async def respond(self, request: Request) -> Response:
         """Return the response in a form that FastAPI takes from any endpoint."""
-        return ForeignResponse(await self.run(request))
+        return ForeignResponse(await self.run(request), receive_of(request))
 
     async def __call__(self, *, request: Request, **solved: Any) -> Response:
         """Let FastAPI solve the whole signature first; needed where it hides dependencies."""
@@ -126,38 +126,26 @@ class HandlerEndpoint(NativeEndpoint):
 
 
 class AppEndpoint(NativeEndpoint):
-    """Runs an ASGI application.
+    """Runs an ASGI application, which answers every method and sees the path as its own root.
 
     Args:
         app: The application.
-        is_mounted: Whether it sees the path as its own root, as below a mount.
-        methods: The methods that it answers, all where there are none.
     """
 
     def __init__(
-        self,
-        name: str,
-        signature: inspect.Signature,
-        allowed: list[str],
-        app: ASGIApp,
-        *,
-        is_mounted: bool,
-        methods: tuple[str, ...] = (),
+        self, name: str, signature: inspect.Signature, allowed: list[str], app: ASGIApp
     ) -> None:
         super().__init__(name, signature, allowed)
         self.app = app
-        self._is_mounted = is_mounted
-        self._methods = methods
 
     def answers(self, method: str) -> bool:
-        return not self._methods or method in self._methods
+        return True
 
     async def run(self, request: Request) -> ASGIApp:
         scope = {**request.scope}
         scope["method"] = scope.pop(_METHOD, scope["method"])
-        if self._is_mounted:
-            path = scope["path"]
-            scope.update(root_path=path.rstrip("/"), path=f"{path.rstrip('/')}/")
+        path = scope["path"].rstrip("/")
+        scope.update(root_path=path, path=f"{path}/")
 
         async def respond(_: Scope, __: Receive, send: Send) -> None:
             await self.app(scope, receive_of(request), send)
@@ -257,14 +245,20 @@ def receive_of(request: Request) -> Receive:
 
 
 class ForeignResponse(Response):
-    """An ASGI application where FastAPI asks for a response."""
+    """An ASGI application where FastAPI asks for a response.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: The application.
+        receive: Gives it the request's body, which FastAPI may have read.
+    """
+
+    def __init__(self, app: ASGIApp, receive: Receive) -> None:
         super().__init__()
         self._app = app
+        self._receive = receive
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
+        await self._app(scope, self._receive, send)
         if self.background is not None:  # of a dependency's
             await self.background()
 

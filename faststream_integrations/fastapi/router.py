@@ -110,7 +110,9 @@ class FastStreamRouter(APIRouter):
         for path, route in asgi_routes:
             self.add_asgi_route(path, route)
         if asyncapi_path:
-            self._add_asyncapi(AsyncAPIRoute.ensure_route(asyncapi_path))
+            docs = AsyncAPIRoute.ensure_route(asyncapi_path)
+            for path, handler in docs.handlers(self.specification):
+                self._add_handler(path, handler)
 
     # Routes
 
@@ -132,7 +134,7 @@ class FastStreamRouter(APIRouter):
         if isinstance(app, UpstreamHttpHandler):
             self._add_handler(path, HttpHandler.adopt(app))
         else:
-            self._add_app(path, app, is_mounted=True)
+            self._add_app(path, app)
 
     def _add_handler(self, path: str, handler: HttpHandler) -> None:
         handler.bind(self._environment)  # so that a mistake shows here
@@ -171,32 +173,16 @@ class FastStreamRouter(APIRouter):
         if self.include_in_schema:
             self.specification.add_http_route(self.prefix + path, handler)
 
-    def _add_app(
-        self,
-        path: str,
-        app: ASGIApp,
-        *,
-        is_mounted: bool = False,
-        methods: tuple[str, ...] = (),
-        name: str | None = None,
-        **options: Any,
-    ) -> None:
+    def _add_app(self, path: str, app: ASGIApp) -> None:
         if not _takes_three_arguments(app):
             msg = (
                 f"The route {path!r}: {app!r} is neither a handler nor an ASGI application. Put "
                 "@get or @post of faststream_integrations.asgi above a function."
             )
             raise SetupError(msg)
-        name = name or getattr(app, "__name__", None) or type(app).__name__
-        endpoint = AppEndpoint(
-            name,
-            signature_of(None, self.prefix + path),
-            self._allow(path, methods),
-            app,
-            is_mounted=is_mounted,
-            methods=methods,
-        )
-        self._add_native(path, endpoint, [methods[0] if methods else "GET"], **options)
+        name = getattr(app, "__name__", None) or type(app).__name__
+        signature = signature_of(None, self.prefix + path)
+        self._add_native(path, AppEndpoint(name, signature, self._allow(path, ()), app), ["GET"])
 
     def _add_native(
         self, path: str, endpoint: NativeEndpoint, methods: list[str], **options: Any
@@ -219,16 +205,6 @@ class FastStreamRouter(APIRouter):
             raise SetupError(msg)
         allowed += methods
         return allowed
-
-    def _add_asyncapi(self, route: AsyncAPIRoute) -> None:
-        for path, method, app, name in route.endpoints(self.specification):
-            self._add_app(
-                path,
-                app,
-                methods=("GET", "HEAD") if method == "GET" else (method,),
-                name=name,
-                include_in_schema=route.include_in_schema,
-            )
 
     def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         """Add a path operation, as every decorator does.

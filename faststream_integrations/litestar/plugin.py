@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +102,8 @@ class FastStreamPlugin(InitPlugin, ReceiveRoutePlugin):
         for path, app in asgi_routes:
             self.add_asgi_route(path, app)
         if asyncapi_path:
-            for path, handler in docs_routes(asyncapi_path, self.specification):
+            docs = AsyncAPIRoute.ensure_route(asyncapi_path)
+            for path, handler in docs.handlers(self.specification):
                 self.add_asgi_route(path, handler)
 
     @property
@@ -189,35 +190,3 @@ def specification_of(*brokers_or_app: BrokerOrApp) -> SpecificationFactory:
         if isinstance(target, Application):
             return target.schema
     return AsyncAPI()
-
-
-def docs_routes(
-    path: str | UpstreamAsyncAPIRoute, specification: SpecificationFactory
-) -> list[tuple[str, HttpHandler]]:
-    """Return the handlers of the AsyncAPI page."""
-    route = AsyncAPIRoute.ensure_route(path)
-    return [
-        (
-            endpoint.path,
-            HttpHandler(
-                returning(endpoint.app, endpoint.name),
-                methods=(endpoint.method,),
-                include_in_schema=route.include_in_schema,
-                description=route.description,
-                tags=route.tags,
-                unique_id=route.unique_id if endpoint.path == route.path else None,
-                request_max_body_size=None,
-            ),
-        )
-        for endpoint in route.endpoints(specification)
-    ]
-
-
-def returning(app: ASGIApp, name: str) -> Callable[[], Awaitable[ASGIApp]]:
-    """Make a function that returns an application, to answer in its place."""
-
-    async def function() -> ASGIApp:
-        return app
-
-    function.__name__ = function.__qualname__ = name
-    return function
