@@ -2,16 +2,20 @@
 
 import json
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 from anyio import Lock, to_thread
+from faststream.specification import AsyncAPI
 from faststream.specification.base import SpecificationFactory
 from pydantic_core import to_json
 
+from faststream_integrations._faststream import Application
 from faststream_integrations.asyncapi.http_routes import add_missing_routes
 from faststream_integrations.asyncapi.response import Representation
+from faststream_integrations.environment import BrokerOrApp
 
-__all__ = ("Document", "DocumentError")
+__all__ = ("Document", "DocumentError", "specification_of")
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +86,14 @@ class Document:
             logger.exception("The AsyncAPI document could not be generated")
             msg = "The AsyncAPI document could not be generated; the server's log says why."
             raise DocumentError(msg) from error
+
+
+def specification_of(brokers_or_app: Iterable[BrokerOrApp]) -> SpecificationFactory:
+    """Return the specification of a `FastStream` application, else a new one."""
+    for target in brokers_or_app:
+        if isinstance(target, Application):
+            return target.schema
+    return AsyncAPI()
 
 
 def _parts(specification: SpecificationFactory) -> list[object]:

@@ -9,12 +9,12 @@ from typing import Any
 from fastapi import APIRouter, Response, params
 from faststream.asgi import AsyncAPIRoute as UpstreamAsyncAPIRoute
 from faststream.exceptions import SetupError
-from faststream.specification import AsyncAPI
 from faststream.specification.base import SpecificationFactory
 
-from faststream_integrations._faststream import Application, UpstreamHttpHandler, is_idle
+from faststream_integrations._faststream import UpstreamHttpHandler, is_idle
 from faststream_integrations.asgi.handlers import HttpHandler
 from faststream_integrations.asyncapi import AsyncAPIRoute
+from faststream_integrations.asyncapi.document import specification_of
 from faststream_integrations.environment import (
     STATE_KEY,
     BrokerOrApp,
@@ -105,7 +105,7 @@ class FastStreamRouter(APIRouter):
         self._is_running = 0
         self._has_complained = False
         self._allowed: dict[str, list[str]] = {}
-        self.specification = specification or _specification_of(brokers_or_app)
+        self.specification = specification or specification_of(brokers_or_app)
         self._describe_brokers()
         for path, route in asgi_routes:
             self.add_asgi_route(path, route)
@@ -288,13 +288,6 @@ class FastStreamRouter(APIRouter):
 def _refuse_markers(endpoint: Callable[..., Any], options: dict[str, Any]) -> None:
     for function in (endpoint, *(each.dependency for each in options.get("dependencies") or ())):
         refuse_foreign_markers(function)
-
-
-def _specification_of(brokers_or_app: Sequence[BrokerOrApp]) -> SpecificationFactory:
-    for target in brokers_or_app:
-        if isinstance(target, Application):
-            return target.schema
-    return AsyncAPI()
 
 
 def _takes_three_arguments(app: Any) -> bool:

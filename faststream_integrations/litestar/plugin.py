@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from faststream.asgi import AsyncAPIRoute as UpstreamAsyncAPIRoute
-from faststream.specification import AsyncAPI
 from litestar import Litestar
 from litestar.config.app import AppConfig
 from litestar.datastructures import State
@@ -16,10 +15,11 @@ from litestar.plugins import InitPlugin, ReceiveRoutePlugin
 from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute, WebSocketRoute
 from litestar.types import Guard
 
-from faststream_integrations._faststream import Application, UpstreamHttpHandler
+from faststream_integrations._faststream import UpstreamHttpHandler
 from faststream_integrations.asgi.handlers import HttpHandler
 from faststream_integrations.asgi.routing import check_path_parameters
 from faststream_integrations.asyncapi import AsyncAPIRoute
+from faststream_integrations.asyncapi.document import specification_of
 from faststream_integrations.environment import (
     AnyBroker,
     BrokerOrApp,
@@ -90,15 +90,14 @@ class FastStreamPlugin(InitPlugin, ReceiveRoutePlugin):
     ) -> None:
         check_brokers("FastStreamPlugin", brokers_or_app)
         self.environment = Environment.of(*brokers_or_app)
-        self.specification = specification or specification_of(*brokers_or_app)
+        self.specification = specification or specification_of(brokers_or_app)
         self.guards = guards
         self.opt = opt or {}
         self.dependency_key = dependency_key
         self._limits = Limits(startup_timeout, shutdown_timeout, on_unavailable, shutdown_delay)
         self._brokers_or_app = brokers_or_app
         self._routes: list[tuple[str, ASGIApp]] = []
-        for broker in self.brokers:
-            self.specification.add_broker(broker)
+        self._describe_brokers()
         for path, app in asgi_routes:
             self.add_asgi_route(path, app)
         if asyncapi_path:
@@ -136,6 +135,7 @@ class FastStreamPlugin(InitPlugin, ReceiveRoutePlugin):
 
         async def start_last(app: Litestar) -> None:
             await stack.enter_async_context(run_with_limits(self._brokers_or_app, self._limits, {}))
+            self._describe_brokers()
             self._fill(app.state)
 
         def provide_broker() -> Any:
@@ -166,6 +166,10 @@ class FastStreamPlugin(InitPlugin, ReceiveRoutePlugin):
         app_config.on_startup.append(start_last)
         return app_config
 
+    def _describe_brokers(self) -> None:
+        for broker in self.brokers:
+            self.specification.add_broker(broker)
+
     def _fill(self, state: State) -> None:
         """Let the state of an application carry what it has not got."""
         for key, value in self.environment.state.items():
@@ -182,11 +186,3 @@ class FastStreamPlugin(InitPlugin, ReceiveRoutePlugin):
                 check_injected(handler)
         elif isinstance(route, (WebSocketRoute, ASGIRoute)):
             check_injected(route.route_handler)
-
-
-def specification_of(*brokers_or_app: BrokerOrApp) -> SpecificationFactory:
-    """Return the document of a `FastStream` application, else a new one."""
-    for target in brokers_or_app:
-        if isinstance(target, Application):
-            return target.schema
-    return AsyncAPI()

@@ -71,3 +71,15 @@ async def test_application_without_routes_has_none(version):
     )
     async with asgi_client(app, app) as client:
         assert (await client.get("/docs.json")).json()["channels"] == {}
+
+
+async def test_route_and_broker_that_come_late_are_in_the_document():
+    app = AsgiFastStream(NatsBroker(), asyncapi_path="/docs")
+    late = NatsBroker()
+    late.subscriber("late")(print)
+    async with asgi_client(app, app) as client:
+        assert (await client.get("/docs.json")).json()["channels"] == {}
+        app.mount("/late", get(lambda: AsgiResponse()))
+        app.add_broker(late)
+        channels = (await client.get("/docs.json")).json()["channels"]
+    assert sorted(channel["address"] for channel in channels.values()) == ["/late", "late"]

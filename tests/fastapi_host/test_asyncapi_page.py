@@ -10,6 +10,7 @@ from faststream.nats import NatsBroker
 from faststream.specification import AsyncAPI
 
 from faststream_integrations import AsyncAPIRoute
+from faststream_integrations.asgi import AsgiResponse, get
 from faststream_integrations.fastapi import FastStreamRouter
 from faststream_integrations.testing import asgi_client
 
@@ -60,21 +61,44 @@ async def test_page_and_everything_that_it_needs_are_served(broker, prefix):
 async def test_page_is_in_no_document_unless_it_is_asked_for(broker):
     hidden = app_of(broker, "/asyncapi")
     assert hidden.openapi()["paths"] == {}
-    shown = app_of(broker, AsyncAPIRoute("/asyncapi", include_in_schema=True))
-    assert {"/asyncapi", "/asyncapi.json"} <= set(shown.openapi()["paths"])
+    shown = app_of(broker, AsyncAPIRoute("/asyncapi", "The page", include_in_schema=True))
+    paths = shown.openapi()["paths"]
+    assert set(paths) == {"/asyncapi", "/asyncapi.json", "/asyncapi.yaml", "/asyncapi/try"}
+    assert paths["/asyncapi"]["get"]["description"] == "The page"
 
 
-async def test_dependencies_guard_the_page(broker):
-    async def authenticate(authorization: Annotated[str | None, fastapi.Header()] = None):
-        if authorization != "me":
-            raise HTTPException(401)
+async def authenticate(authorization: Annotated[str | None, fastapi.Header()] = None):
+    if authorization != "me":
+        raise HTTPException(401)
 
-    app = app_of(broker, "/asyncapi", include={"dependencies": [fastapi.Depends(authenticate)]})
+
+@pytest.mark.parametrize("where", ["router", "include", "application"])
+async def test_dependencies_guard_page_document_files_and_try_it_out(broker, where):
+    dependencies = {"dependencies": [fastapi.Depends(authenticate)]}
+    app = FastAPI(**dependencies if where == "application" else {})
+    router = FastStreamRouter(
+        broker, asyncapi_path="/asyncapi", **dependencies if where == "router" else {}
+    )
+    app.include_router(router, **dependencies if where == "include" else {})
+    form = {"channelName": "orders", "message": {"message": "m"}}
+    endpoints = AsyncAPIRoute("/asyncapi").endpoints(AsyncAPI())
+    assert len(endpoints) == 7
     async with asgi_client(app, broker) as client:
-        for path in ("/asyncapi", "/asyncapi.json", "/asyncapi.yaml"):
-            assert (await client.get(path)).status_code == 401
-            response = await client.get(path, headers={"authorization": "me"})
-            assert response.status_code == 200
+        for path, method, _, _ in endpoints:
+            request = client.build_request(method, path, json=form)
+            assert (await client.send(request)).status_code == 401, path
+            request.headers["authorization"] = "me"
+            assert (await client.send(request)).status_code == 200, path
+
+
+async def test_try_it_out_gets_the_body_that_a_dependency_has_read(broker):
+    async def audit(request: fastapi.Request):
+        assert b"orders" in await request.body()
+
+    app = app_of(broker, "/asyncapi", dependencies=[fastapi.Depends(audit)])
+    form = {"channelName": "orders", "message": {"message": "m"}}
+    async with asgi_client(app, broker) as client:
+        assert (await client.post("/asyncapi/try", json=form)).json()["status"] == "ok"
 
 
 async def test_broker_that_is_added_late_is_in_the_document():
@@ -96,6 +120,23 @@ async def test_broker_that_is_added_late_is_in_the_document():
     async with asgi_client(app_of(target, "/asyncapi")) as client:
         document = (await client.get("/asyncapi.json")).json()
     assert [address.partition(":")[0] for address in addresses_of(document)] == ["late"]
+
+
+async def test_route_that_is_added_late_is_in_the_document(broker):
+    app = FastAPI()
+    router = FastStreamRouter(broker, asyncapi_path="/asyncapi")
+    app.include_router(router)
+
+    @get
+    async def late() -> AsgiResponse:
+        return AsgiResponse(b"late")
+
+    async with asgi_client(app, broker) as client:
+        before = (await client.get("/asyncapi.json")).json()["channels"]
+        router.add_asgi_route("/late", late)
+        after = (await client.get("/asyncapi.json")).json()["channels"]
+    assert len(after) == len(before) + 1
+    assert "/late" in {channel["address"] for channel in after.values()}
 
 
 async def test_messages_are_tried_out(broker):

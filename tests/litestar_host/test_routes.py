@@ -5,11 +5,12 @@ import re
 from typing import Annotated, Any
 
 import pytest
-from faststream import Context, Depends
+from faststream import Context, Depends, FastStream
 from faststream.asgi import AsgiResponse as UpstreamResponse
 from faststream.asgi import get as upstream_get
 from faststream.exceptions import SetupError
 from faststream.nats import NatsBroker
+from faststream.specification import AsyncAPI
 from litestar import Litestar, Response
 from litestar import Request as LitestarRequest
 from litestar.datastructures import Cookie as LitestarCookie
@@ -565,6 +566,40 @@ async def test_probe_and_docs_are_native_routes():
         assert (head.status_code, head.content) == (200, b"")
         tried = await client.post("/docs/try", content=b"{}")
         assert tried.status_code not in {404, 405, 500}
+
+
+async def test_guards_are_for_page_document_files_and_try_it_out():
+    def guard(connection, handler):
+        if connection.headers.get("authorization") != "me":
+            raise NotAuthorizedException
+
+    broker = NatsBroker()
+
+    @broker.subscriber("orders")
+    async def subscriber(order: str): ...
+
+    form = {"channelName": "orders", "message": {"message": "m"}}
+    endpoints = AsyncAPIRoute("/docs").endpoints(AsyncAPI())
+    assert len(endpoints) == 7
+    for plugin, options in (({"guards": [guard]}, {}), ({}, {"guards": [guard]})):
+        docs = FastStreamPlugin(broker, asyncapi_path="/docs", **plugin)
+        async with asgi_client(Litestar(plugins=[docs], **options), broker) as client:
+            for path, method, _, _ in endpoints:
+                request = client.build_request(method, path, json=form)
+                assert (await client.send(request)).status_code == 401, path
+                request.headers["authorization"] = "me"
+                assert (await client.send(request)).status_code == 200, path
+
+
+async def test_broker_that_comes_at_startup_is_in_a_document_of_the_users():
+    app, broker = FastStream(), NatsBroker()
+    broker.subscriber("late")(print)
+    app.on_startup(lambda: app.add_broker(broker))
+    plugin = FastStreamPlugin(app, asyncapi_path="/docs", specification=AsyncAPI(title="Mine"))
+    async with asgi_client(Litestar(plugins=[plugin]), broker) as client:
+        document = (await client.get("/docs.json")).json()
+    assert document["info"]["title"] == "Mine"
+    assert [channel["address"] for channel in document["channels"].values()] == ["late"]
 
 
 async def test_docs_at_another_path_with_options():
