@@ -7,6 +7,8 @@ by ``faststream_integrations.asgi``, and nothing else changed.
 from importlib import import_module
 from typing import Any
 
+import httpx
+
 from faststream_integrations.testing import asgi_client
 
 
@@ -79,6 +81,51 @@ async def test_asyncapi_page_is_hosted():
         assert document["asyncapi"] == "3.0.0"
 
 
+def unconnected(example: str) -> httpx.AsyncClient:
+    """A client of an example that never starts, whose broker therefore never connects."""
+    module = import_module(f"tests.reference.{example}")
+
+    @module.broker.subscriber("orders")
+    @module.broker.publisher("invoices")
+    async def orders(number: int) -> int:
+        return 100 // number
+
+    return httpx.AsyncClient(transport=httpx.ASGITransport(module.app), base_url="http://test")
+
+
+def message(channel: str, payload: Any = None) -> dict[str, Any]:
+    return {"channelName": channel, "message": {"message": payload}}
+
+
+async def test_try_it_out_is_registered_automatically_and_needs_no_connection():
+    async with unconnected("try_it_out") as client:
+        assert "./asyncapi/try" in (await client.get("/docs/asyncapi")).text
+        answer = await client.post("/docs/asyncapi/try", json=message("orders:Orders", 5))
+        assert (answer.status_code, answer.json()["result"]) == (200, 20)
+        assert [each["channel"] for each in answer.json()["published"]] == ["invoices"]
+        failed = (await client.post("/docs/asyncapi/try", json=message("orders:Orders", 0))).json()
+        assert failed["error"]["type"] == "ZeroDivisionError"
+        for channel, status in (("", 400), ("unknown", 404)):
+            refused = await client.post("/docs/asyncapi/try", json=message(channel))
+            assert refused.status_code == status
+
+
+async def test_try_it_out_is_disabled():
+    async with unconnected("try_it_out_off") as client:
+        assert "/try" not in (await client.get("/docs/asyncapi")).text
+        answer = await client.post("/docs/asyncapi/try", json=message("orders:Orders", 5))
+        assert answer.status_code == 404
+
+
+async def test_try_it_out_elsewhere_leaves_the_local_endpoint_reachable():
+    async with unconnected("try_it_out_elsewhere") as client:
+        page = await client.get("/docs/asyncapi")
+        assert '"https://api.example.com/asyncapi/try"' in page.text
+        assert "https://api.example.com" in page.headers["content-security-policy"]
+        answer = await client.post("/docs/asyncapi/try", json=message("orders:Orders", 5))
+        assert answer.json()["result"] == 20
+
+
 async def test_faststream_object_is_reused():
     app = app_of("reuse")
     async with asgi_client(app, app) as client:
@@ -92,4 +139,7 @@ async def test_callables_are_endpoints_of_other_frameworks():
     broker = import_module("tests.reference.other_asgi").broker
     async with asgi_client(app, broker) as client:
         assert (await client.get("/health", follow_redirects=True)).status_code == 204
-        assert (await client.get("/asyncapi", follow_redirects=True)).status_code == 200
+        page = await client.get("/asyncapi", follow_redirects=True)
+        assert page.status_code == 200
+        assert "/try" not in page.text
+        assert (await client.post("/asyncapi/try", json={})).status_code == 404

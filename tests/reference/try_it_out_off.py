@@ -1,0 +1,7 @@
+from faststream.nats import NatsBroker
+
+from faststream_integrations.asgi import AsgiFastStream, AsyncAPIRoute
+
+broker = NatsBroker()
+
+app = AsgiFastStream(broker, asyncapi_path=AsyncAPIRoute("/docs/asyncapi", try_it_out=False))
