@@ -315,7 +315,7 @@ async def _stop(started: list[Supervisor], seconds: float) -> None:
             await asyncio.gather(*(each.quiesce() for each in supervisors))
             supervisors = [each for each in supervisors if each.stoppable]
             # A handler may publish to another broker, so all are drained before one is closed.
-            drain = seconds - min(2.0, seconds / 4)
+            drain = max(deadline - min(2.0, seconds / 4) - loop.time(), 0.0)
             await asyncio.gather(*(each.drain(drain) for each in supervisors))
         except asyncio.CancelledError:
             deadline = loop.time()

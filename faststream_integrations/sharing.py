@@ -8,7 +8,10 @@ from typing import Any, Generic, TypeVar
 
 from faststream_integrations.drivers import Unreachable
 
-__all__ = ("InFlight", "SharedRun", "ignore_result")
+__all__ = ("QUESTION_SHARE", "InFlight", "SharedRun", "ignore_result")
+
+QUESTION_SHARE = 0.9
+"""The share of a probe's timeout that its questions get; the rest is for the answer."""
 
 T = TypeVar("T")
 

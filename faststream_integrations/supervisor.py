@@ -6,7 +6,7 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -43,6 +43,10 @@ FIRST_RETRY, LAST_RETRY = 0.5, 30.0
 
 CLEANUP_TIMEOUT = 1.0
 """Seconds for what only tidies up: the end of a cancelled start, the stop of a failed one."""
+
+
+REVIVAL_TIMEOUT = 15.0
+"""Seconds for the handlers of a broker whose client has given up, before it is started again."""
 
 
 class BrokerUnavailable(Unreachable):
@@ -218,7 +222,6 @@ class Supervisor:
                 msg = f"{self.name} did not start: {reason_of(error)}."
                 raise BrokerUnavailable(msg) from error
         except BaseException:
-            self.driver.abandoning(task)
             await self._abandon(task)
             await self._reset()
             raise
@@ -247,13 +250,15 @@ class Supervisor:
             await asyncio.wait({task}, timeout=CLEANUP_TIMEOUT / 10)
         task.add_done_callback(ignore_result)
 
-    async def _reset(self) -> None:
-        """Leave nothing of a start or a stop that failed."""
+    async def _reset(self, timeout: float = CLEANUP_TIMEOUT) -> None:
+        """Leave nothing of a start that failed, or of a connection that is lost."""
         self._forget_connection()
         stopping = asyncio.ensure_future(self.broker.stop())
-        await asyncio.wait({stopping}, timeout=CLEANUP_TIMEOUT)
-        await self._abandon(stopping)
-        await self._force()
+        try:
+            await asyncio.wait({stopping}, timeout=timeout)
+        finally:
+            await self._abandon(stopping)
+            await self._force()
 
     async def _force(self) -> None:
         forcing = asyncio.ensure_future(self.driver.reset())
@@ -276,7 +281,11 @@ class Supervisor:
     def watch(self) -> None:
         """Look at the broker from time to time, and start it again when its client gave up."""
         if not is_patched(self.broker):
-            self._task = asyncio.create_task(self._watch(), name=f"watch {self.name}")
+            self._run(self._watch(), "watch")
+
+    def _run(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        self._task = asyncio.create_task(work, name=f"{what} {self.name}")
+        self._task.add_done_callback(_tell_failure)
 
     async def _keep_running(self) -> None:
         await self._start_with_retries()
@@ -309,7 +318,8 @@ class Supervisor:
             if why := self.driver.lost():
                 _log(f"{self.name}: {why}; it is started again.")
                 self._state, self.reason = State.STARTING, why
-                await self._reset()
+                # Handlers that are at work may end; what they publish is their own trouble.
+                await self._reset(REVIVAL_TIMEOUT)
                 await self._start_with_retries()
             else:
                 self.driver.lost_event.clear()
@@ -560,6 +570,11 @@ def _chain(error: BaseException | None) -> Iterable[BaseException]:
             yield from _chain(inner)
         yield error
         error, seen = error.__cause__ or error.__context__, seen + 1
+
+
+def _tell_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log(f"{task.get_name()}: it has ended, which is a bug.", error)
 
 
 def _log(message: str, error: BaseException | None = None) -> None:

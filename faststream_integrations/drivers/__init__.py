@@ -19,7 +19,7 @@ _KINDS = {
     "faststream.redis": ("redis", "RedisDriver"),
     "faststream.rabbit": ("rabbit", "RabbitDriver"),
     "faststream.kafka": ("kafka", "KafkaDriver"),
-    "faststream.confluent": ("kafka", "ConfluentDriver"),
+    "faststream.confluent": ("confluent", "ConfluentDriver"),
     "faststream.mqtt": ("mqtt", "MqttDriver"),
 }
 

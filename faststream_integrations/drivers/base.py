@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from enum import Enum
+from traceback import walk_tb
 from typing import Any
 
 from faststream_integrations._faststream import tasks_in_handlers
@@ -84,6 +85,7 @@ class Driver:
 
     Attributes:
         broker: The broker.
+        made: Clients that a failed start has left.
         lost_event: Set when the client has given up its connection, where it says so by itself.
         trouble: What the client has last reported while it goes on trying, where it does.
     """
@@ -94,8 +96,12 @@ class Driver:
     consume_tasks: int | None = None
     """How many tasks a subscriber that is not concurrent runs; `None` where that is unknown."""
 
+    clients: tuple[type, ...] = ()
+    """The classes of the client library that hold connections."""
+
     def __init__(self, broker: Any) -> None:
         self.broker = broker
+        self.made: list[Any] = []
         self.lost_event = asyncio.Event()
         self.trouble: Exception | None = None
 
@@ -160,12 +166,19 @@ class Driver:
     @asynccontextmanager
     async def starting(self, timeout: float) -> AsyncIterator[None]:
         """Prepare the client for a start of at most `timeout` seconds."""
-        self.lost_event.clear()
+        self.lost_event = asyncio.Event()  # of the event loop of the moment
         self.trouble = None
-        yield
-
-    def abandoning(self, start: asyncio.Task[Any]) -> None:
-        """Look at a start that is about to be cancelled, for what it would leave open."""
+        self.made = []
+        try:
+            yield
+        except BaseException as error:
+            # FastStream keeps a client only once it is connected, and drops one that is not,
+            # with its sockets and tasks. The frames of the error still know it.
+            for frame, _ in walk_tb(error.__traceback__):
+                client = frame.f_locals.get("self")
+                if isinstance(client, self.clients) and client not in self.made:
+                    self.made.append(client)
+            raise
 
     async def drain(self, subscriber: Any) -> None:
         """Take no more messages, and return when those that were received are handled."""

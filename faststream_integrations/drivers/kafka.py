@@ -1,9 +1,12 @@
-"""Kafka, by aiokafka 0.12 - 0.14 and by confluent-kafka 2.6 - 2.16."""
+"""Kafka, by aiokafka 0.12 - 0.14."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer  # type: ignore[import-untyped]
+from aiokafka.admin import AIOKafkaAdminClient  # type: ignore[import-untyped]
 
 from faststream_integrations.drivers.base import (
     UNKNOWN,
@@ -15,13 +18,14 @@ from faststream_integrations.drivers.base import (
     peek,
 )
 
-__all__ = ("ConfluentDriver", "KafkaDriver")
+__all__ = ("KafkaDriver",)
 
 
 class KafkaDriver(Driver):
-    """Kafka through aiokafka. See `Driver`."""
+    """See `Driver`."""
 
     kind = "kafka"
+    clients = (AIOKafkaConsumer, AIOKafkaProducer, AIOKafkaAdminClient)
 
     def consume_tasks_of(self, subscriber: Any) -> int | None:
         # One that consumes partitions concurrently has a consumer, and a task, for each worker.
@@ -63,22 +67,7 @@ class KafkaDriver(Driver):
             if hasattr(subscriber, name):
                 setattr(subscriber, name, empty)
 
-
-class ConfluentDriver(Driver):
-    """Kafka through confluent-kafka. See `Driver`."""
-
-    kind = "confluent"
-    consume_tasks = 1
-
-    def attached(self, subscriber: Any) -> Verdict:
-        consumer = peek(subscriber, "consumer")
-        if consumer is None:
-            return Verdict(Consumption.DEAD, "no consumer")
-        closed = peek(consumer, "_thread_pool", "_shutdown")
-        if closed is UNKNOWN:
-            return Verdict(Consumption.UNKNOWN, "its consumer is not known")
-        return Verdict(Consumption.DEAD, "its consumer is closed") if closed else UP
-
-    def detach(self, subscriber: Any) -> None:
-        if hasattr(subscriber, "consumer"):
-            subscriber.consumer = None
+    async def close(self) -> None:
+        for client in self.made:
+            await self.finish(client.close() if hasattr(client, "close") else client.stop())
+        self.made = []

@@ -11,7 +11,6 @@ from nats.aio.client import Client
 from nats.errors import Error
 from nats.js.errors import NotFoundError
 
-from faststream_integrations._faststream import frames_of
 from faststream_integrations.drivers.base import (
     UNKNOWN,
     UP,
@@ -33,12 +32,12 @@ class NatsDriver(Driver):
     """See `Driver`."""
 
     kind = "nats"
+    clients = (Client,)
 
     def __init__(self, broker: Any) -> None:
         super().__init__(broker)
         self._denied: set[str] = set()
         self._callbacks: dict[str, Any] = {}
-        self._connecting: Client | None = None
 
     @property
     def client(self) -> Any:
@@ -185,14 +184,8 @@ class NatsDriver(Driver):
             if hasattr(subscriber, name):
                 setattr(subscriber, name, None)
 
-    def abandoning(self, start: asyncio.Task[Any]) -> None:
-        # FastStream learns of the client only once it is connected.
-        for frame in frames_of(start):
-            if isinstance(client := frame.f_locals.get("self"), Client):
-                self._connecting = client
-
     async def close(self) -> None:
-        for client in {self.client, self._connecting} - {None}:
+        for client in {self.client, *self.made} - {None}:
             client.options["allow_reconnect"] = False
             subscriptions = peek(client, "_subs")
             subscriptions = tuple(subscriptions.values()) if subscriptions is not UNKNOWN else ()
@@ -201,7 +194,7 @@ class NatsDriver(Driver):
             for subscription in subscriptions:
                 if live(task := peek(subscription, "_wait_for_msgs_task")):
                     task.cancel()
-        self._connecting = None
+        self.made = []
         self.broker.config.disconnect()
 
 

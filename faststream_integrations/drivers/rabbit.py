@@ -28,11 +28,8 @@ class RabbitDriver(Driver):
     """See `Driver`."""
 
     kind = "rabbit"
+    clients = (RobustConnection,)
     consume_tasks = 0
-
-    def __init__(self, broker: Any) -> None:
-        super().__init__(broker)
-        self._made: list[Any] = []
 
     @property
     def connection(self) -> Any:
@@ -72,26 +69,14 @@ class RabbitDriver(Driver):
 
     @asynccontextmanager
     async def starting(self, timeout: float) -> AsyncIterator[None]:
-        made: list[Any] = []
-        self._made = made
-
-        class Connection(RobustConnection):
-            # FastStream drops the connection when its start is cancelled, and the connection
-            # goes on connecting.
-            def __init__(self, *args: Any, **kwargs: Any) -> None:
-                super().__init__(*args, **kwargs)
-                made.append(self)
-
         options = self.broker._connection_kwargs
         given = options.get("timeout")
         options["timeout"] = min(timeout, given or timeout)
-        options["connection_class"] = Connection
         try:
             async with super().starting(timeout):
                 yield
         finally:
             options["timeout"] = given
-            del options["connection_class"]
 
     async def drain(self, subscriber: Any) -> None:
         queue, tag = peek(subscriber, "_queue_obj"), peek(subscriber, "_consumer_tag")
@@ -108,9 +93,10 @@ class RabbitDriver(Driver):
                 setattr(subscriber, name, None)
 
     async def close(self) -> None:
-        connections, self._made = self._made, []
-        for connection in connections:
+        current = peek(self.broker, "_connection")
+        for connection in {current, *self.made} - {None, UNKNOWN}:
             await self._close(connection)
+        self.made = []
         if peek(self.broker, "_channel") is not UNKNOWN:
             self.broker._channel = None
         with suppress(NotImplementedError):  # it was never connected

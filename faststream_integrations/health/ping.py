@@ -14,7 +14,7 @@ from faststream_integrations.environment import (
     brokers_of,
     check_brokers,
 )
-from faststream_integrations.sharing import SharedRun
+from faststream_integrations.sharing import QUESTION_SHARE, SharedRun
 from faststream_integrations.types import Scope
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def make_ping_asgi(
 
     Args:
         brokers_or_app: One or several brokers, or a `FastStream` application with its brokers.
-        timeout: How many seconds a broker has to answer; `None` means 5 seconds, since a probe
+        timeout: How many seconds the probe may take; `None` means 5 seconds, since a probe
             that never answers is of no use.
         include_in_schema: Whether the route is in the AsyncAPI (and the host's OpenAPI) document.
         description: For the documents.
@@ -52,7 +52,7 @@ def make_ping_asgi(
         TypeError: No broker was given, or something that is none.
     """
     check_brokers("make_ping_asgi", brokers_or_app)
-    seconds = 5.0 if timeout is None else timeout
+    seconds = QUESTION_SHARE * (5.0 if timeout is None else timeout)
     pings: dict[AnyBroker, SharedPing] = {}
     healthy, unhealthy = AsgiResponse(b"", 204), AsgiResponse(b"", 500)
 

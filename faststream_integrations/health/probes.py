@@ -15,7 +15,7 @@ from faststream_integrations.asgi.response import JSONResponse
 from faststream_integrations.drivers import Consumption
 from faststream_integrations.environment import BrokerOrApp, brokers_of, check_brokers
 from faststream_integrations.health.checks import Check, CheckResult
-from faststream_integrations.sharing import SharedRun
+from faststream_integrations.sharing import QUESTION_SHARE, SharedRun
 from faststream_integrations.supervisor import BrokerReport, State, Supervisor, state_of
 from faststream_integrations.types import Scope
 
@@ -62,9 +62,7 @@ def make_liveness_asgi(
         reports = [Supervisor.of(broker).glance() for broker in brokers_of(*brokers_or_app)]
         state = state_of(report.state for report in reports)
         # Only what runs can have died; what starts or stops is busy with just that.
-        alive = state is not State.READY or not any(
-            report.dead for report in reports if report.state is State.READY
-        )
+        alive = not any(report.dead for report in reports if report.state is State.READY)
         checks = {**_state_check(state, True), **_consumer_checks(reports, _liveness_status)}
         return _response("pass" if alive else "fail", checks, details)
 
@@ -107,7 +105,7 @@ def make_readiness_asgi(
         checks: Checks of your own by name: functions without arguments, asynchronous or plain (in
             a thread), which fail by returning ``False`` or raising; or a `Check`, with a timeout
             of its own.
-        timeout: How many seconds each server and each check has to answer.
+        timeout: How many seconds the probe may take. Servers and checks have nine tenths of it.
         details: Whether the body tells more than the status.
         include_in_schema: Whether the route is in the AsyncAPI (and the host's OpenAPI) document.
         description: For the documents.
@@ -126,11 +124,13 @@ def make_readiness_asgi(
         for name, check in (checks or {}).items()
     }
 
+    seconds = timeout * QUESTION_SHARE
+
     async def examine() -> JSONResponse:
         supervisors = [Supervisor.of(broker) for broker in brokers_of(*brokers_or_app)]
         reports, results = await asyncio.gather(
-            asyncio.gather(*(each.look(timeout) for each in supervisors)),
-            asyncio.gather(*(check.result(name, timeout) for name, check in own.items())),
+            asyncio.gather(*(each.look(seconds) for each in supervisors)),
+            asyncio.gather(*(check.result(name, seconds) for name, check in own.items())),
         )
         state = state_of(report.state for report in reports)
         found = {

@@ -12,7 +12,8 @@ from faststream.nats import NatsBroker, PullSub, TestNatsBroker
 
 from faststream_integrations import make_liveness_asgi, make_readiness_asgi
 from faststream_integrations.drivers import Consumption, driver_of
-from faststream_integrations.drivers.kafka import ConfluentDriver, KafkaDriver
+from faststream_integrations.drivers.confluent import ConfluentDriver
+from faststream_integrations.drivers.kafka import KafkaDriver
 from faststream_integrations.supervisor import Supervisor
 from faststream_integrations.testing import asgi_client, nats_server
 from tests.lifecycle.kinds import KINDS

@@ -28,7 +28,7 @@ KEPT = ("nats-pull", "nats-push", "redis-list", "redis-stream", "rabbit")
 class Load:
     """Messages for a service in another process, and what it has handled of them."""
 
-    def __init__(self, kind, port, folder, **env):
+    def __init__(self, kind, port, folder, *, workers="1", **env):
         self.kind, self.port, self.folder = kind, port, folder
         self.address = f"load-{uuid.uuid4().hex}"
         self.handled_file = folder / f"handled-{uuid.uuid4().hex}"
@@ -39,8 +39,8 @@ class Load:
             "SERVER_PORT": str(port),
             "ADDRESS": self.address,
             "HANDLED": str(self.handled_file),
-            "SECONDS": "0.01",
-            "WORKERS": "1",
+            "SECONDS": str(0.01 * int(workers)),
+            "WORKERS": workers,
             **env,
         }
 
@@ -101,7 +101,7 @@ async def test_nothing_that_was_received_is_lost_at_sigterm(
     name, command, workers, faulty_servers, tmp_path
 ):
     kind, port = at_hand(name, faulty_servers)
-    load = Load(kind, port, tmp_path, WORKERS=workers)
+    load = Load(kind, port, tmp_path, workers=workers)
     for _ in range(ROUNDS):
         status, output = await load.round(command)
         assert status == (-signal.SIGTERM if command == "uvicorn" else 0), output
@@ -143,7 +143,7 @@ async def test_nothing_that_the_broker_can_redeliver_is_lost_at_sigkill(
 @pytest.mark.parametrize("name", KINDS)
 async def test_upstream_loses(name, workers, faulty_servers, tmp_path):
     kind, port = at_hand(name, faulty_servers)
-    load = Load(kind, port, tmp_path, WORKERS=workers, UPSTREAM="1")
+    load = Load(kind, port, tmp_path, workers=workers, UPSTREAM="1")
     left = 0
     for _ in range(ROUNDS):
         await load.round("uvicorn")

@@ -219,6 +219,20 @@ async def test_failing_hook_of_a_retried_application_is_not_ready(nats_url):
         assert "a secret" not in response.text
 
 
+def test_broker_that_runs_in_another_event_loop_later_is_watched_there_too(nats_url):
+    broker = NatsBroker(nats_url)
+
+    async def run():
+        async with running(broker):
+            supervisor = Supervisor.of(broker)
+            seen = supervisor.report.at
+            while supervisor.report.at == seen:
+                await asyncio.sleep(0.05)
+
+    asyncio.run(run())
+    asyncio.run(run())
+
+
 def test_what_to_do_without_a_broker_is_fail_or_retry():
     with pytest.raises(ValueError, match=r"on_unavailable must be 'fail' or 'retry', got 'wait'"):
         broker_lifespan(NatsBroker(), on_unavailable="wait")
