@@ -16,7 +16,13 @@ PACKAGES = ("faststream", "starlette", "litestar", "fastapi", "pydantic", "uvico
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("groups", nargs="*", choices=[*GROUPS, []], help="what to measure")
+    parser.add_argument(
+        "groups",
+        nargs="*",
+        choices=[*GROUPS, []],
+        metavar="group",
+        help=f"{', '.join(GROUPS)}; everything by default",
+    )
     groups = parser.parse_args().groups or GROUPS
     started = time.perf_counter()
     print(f"{time.strftime('%Y-%m-%d')}, Python {platform.python_version()},", end=" ")

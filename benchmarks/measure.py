@@ -26,10 +26,13 @@ __all__ = (
     "ask",
     "check_answers",
     "measure",
+    "report",
     "table",
 )
 
 OURS = "ours"
+
+REFUSALS = (400, 404, 422)
 
 ROUNDS = 15
 SECONDS_PER_TURN = 0.02
@@ -65,7 +68,7 @@ class Case:
         request: What is asked.
         answer: What every application has to answer.
         apps: The applications by their names; `OURS` is compared with the others.
-        invalid: A request that every application has to refuse, with one of `refusals`.
+        invalid: A request that every application has to refuse, with one of `REFUSALS`.
         goals: How many times as fast as another application ours has to be.
     """
 
@@ -75,9 +78,6 @@ class Case:
     apps: Mapping[str, ASGIApp]
     invalid: Request | None = None
     goals: Mapping[str, float] = field(default_factory=dict)
-
-
-refusals = (400, 404, 405, 422)
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ async def check_answers(case: Case) -> None:
         assert answer == case.answer, f"{case.name}: {name} answered {answer}"
         if case.invalid is not None and name != "raw ASGI":
             answer = await ask(app, case.invalid)
-            assert answer.status in refusals, f"{case.name}: {name} answered {answer}"
+            assert answer.status in REFUSALS, f"{case.name}: {name} answered {answer}"
 
 
 async def measure(case: Case, rounds: int = ROUNDS) -> Result:
