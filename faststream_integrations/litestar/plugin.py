@@ -119,8 +119,7 @@ class FastStreamPlugin(InitPlugin, ReceiveRoutePlugin):
         if isinstance(app, UpstreamHttpHandler):
             handler = HttpHandler.adopt(app)
             check_path_parameters(path, handler)
-            if handler.include_in_schema:
-                self.specification.add_http_route(path, handler)
+            self.specification.add_http_route(path, handler)
             app = handler
         self._routes.append((path, app))
 

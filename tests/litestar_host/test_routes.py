@@ -511,7 +511,7 @@ async def test_application_answers_every_method():
 
 async def test_application_gets_websockets():
     async def app(scope, receive, send):
-        sent.append((scope["type"], scope["root_path"], scope["path"]))
+        sent.append((scope["type"], scope["root_path"], scope["path"], scope["path_params"]))
         await send({"type": "websocket.close"})
 
     sent = []
@@ -531,7 +531,7 @@ async def test_application_gets_websockets():
         sent.append(message["type"])
 
     await served.app(scope, receive, send)
-    assert sent == [("websocket", "/app", "/app/it"), "websocket.close"]
+    assert sent == [("websocket", "/app", "/app/it", {}), "websocket.close"]
 
 
 def test_mount_takes_no_path_parameters():
