@@ -138,7 +138,7 @@ def started(app: ASGIApp, router: FastStreamRouter | None = None) -> ASGIApp:
 
 def upstream_mounted() -> FastAPI:
     # Only an application of upstream's gives its handlers context and dependencies.
-    UpstreamAsgiFastStream(broker, asgi_routes=[("/search", upstream)])
+    UpstreamAsgiFastStream(NatsBroker(), asgi_routes=[("/search", upstream)])
     return app_of(mounts=upstream)
 
 
@@ -210,7 +210,7 @@ def main() -> None:
     """Measure every case and print the tables."""
 
     async def measure_all() -> None:
-        report([await measure(case) for case in cases()])
+        report([await measure(case, rounds=31) for case in cases()])
 
     logging.getLogger("faststream").setLevel(logging.CRITICAL)
     asyncio.run(measure_all())

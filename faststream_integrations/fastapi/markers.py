@@ -7,8 +7,9 @@ it does not postpone them.
 
 import inspect
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated, Any, Literal, get_args, get_origin
+from weakref import WeakValueDictionary
 
 import faststream
 from fast_depends.dependencies import Dependant
@@ -26,44 +27,64 @@ from faststream_integrations.environment import Environment, resolve
 __all__ = ("Context", "Depends", "Logger", "refuse_foreign_markers")
 
 
+Resolver = Callable[[HTTPConnection], Awaitable[Any]]
+
+# Equal markers have one resolver, so that FastAPI resolves their value once in a request.
+_resolvers: WeakValueDictionary[tuple[str, int, int], Resolver] = WeakValueDictionary()
+
+
+def _resolver_of(name: str, default: Any, initial: Callable[[], Any] | None) -> Resolver:
+    key = (name, id(default), id(initial))
+    resolver = _resolvers.get(key)
+    if resolver is None:
+        resolver = _resolvers[key] = _make_resolver(name, default, initial)
+    return resolver
+
+
+def _make_resolver(name: str, default: Any, initial: Callable[[], Any] | None) -> Resolver:
+    is_dotted = "." in name
+
+    # A coroutine function: FastAPI runs any other callable in a thread.
+    async def find(connection: HTTPConnection) -> Any:
+        environment = Environment.from_scope(connection.scope) or _DETACHED
+        context = environment.context
+        value = resolve(context, name, EMPTY) if is_dotted else context.get(name, EMPTY)
+        if value is EMPTY:
+            value = environment.find(name)
+        if value is not EMPTY:
+            return value
+        if default is not EMPTY:
+            return default
+        if initial is not None:
+            return find_initial(context, name, initial)
+        scope = connection.scope
+        where = f"{scope.get('method', 'WEBSOCKET')} {scope['path']}"
+        raise missing_value(name, where, environment)
+
+    async def find_request(connection: HTTPConnection) -> HTTPConnection:
+        return connection
+
+    async def find_logger(connection: HTTPConnection) -> Any:
+        return (Environment.from_scope(connection.scope) or _DETACHED).logger
+
+    return {"request": find_request, "logger": find_logger}.get(name, find)
+
+
 class ContextDependency(ContextMarker, params.Depends):
-    """What `Context` returns: FastStream's marker, and the dependency that finds the value."""
+    """What `Context` returns: FastStream's marker, and a dependency of FastAPI's."""
 
     def __init__(self, name: str, default: Any, initial: Callable[[], Any] | None) -> None:
         ContextMarker.__init__(self, name, default=default, initial=initial)
         # FastAPI's dataclass is frozen.
-        object.__setattr__(self, "dependency", self)
-        self._key = (name, id(default), initial)
-        self._hash = hash(self._key)  # FastAPI asks for it several times in a request
+        object.__setattr__(self, "dependency", _resolver_of(name, default, initial))
 
-    async def __call__(self, connection: HTTPConnection) -> Any:
-        scope = connection.scope
-        environment = Environment.from_scope(scope) or _DETACHED
-        context = environment.context
-        key = self.name
-        if key == "request":
-            return connection
-        if key == "logger":
-            return environment.logger
-        value = resolve(context, key, EMPTY) if "." in key else context.get(key, EMPTY)
-        if value is EMPTY:
-            value = environment.find(key)
-        if value is not EMPTY:
-            return value
-        if self.default is not EMPTY:
-            return self.default
-        if self.initial is not None:
-            return find_initial(context, key, self.initial)
-        where = f"{scope.get('method', 'WEBSOCKET')} {scope['path']}"
-        raise missing_value(key, where, environment)
-
-    # By value: one value is found once in a request, and `dependency_overrides` finds its key.
+    # As a key of `dependency_overrides` a marker is found by its resolver, too.
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ContextDependency) and self._key == other._key
+        return self.dependency is getattr(other, "dependency", other)
 
     def __hash__(self) -> int:
-        return self._hash
+        return hash(self.dependency)
 
     def __repr__(self) -> str:
         return f"Context({self.name!r})"
@@ -162,11 +183,13 @@ def refuse_foreign_markers(endpoint: Callable[..., Any]) -> None:
 
 
 def _refuse(function: Callable[..., Any], seen: set[int]) -> None:
-    if id(function) in seen or isinstance(function, ContextDependency):
+    if id(function) in seen:
         return
     seen.add(id(function))
     for parameter in _parameters_of(function):
         for marker in _markers_of(parameter):
+            if isinstance(marker, ContextDependency):
+                continue
             if isinstance(marker, params.Depends):
                 if marker.dependency is not None:
                     _refuse(marker.dependency, seen)

@@ -46,10 +46,7 @@ def test_private_names_of_fastapi_are_in_one_module(path):
             and not node.attr.startswith("__")
         ):
             used.add(node.attr)
-    private = {name for name in used if is_private(name)}
-    if path.name == "markers.py":
-        private -= {"_key"}  # of another marker of ours
-    assert private == set()
+    assert {name for name in used if is_private(name)} == set()
 
 
 async def test_mounted_faststream_application_answers_and_its_broker_runs(nats_url):
