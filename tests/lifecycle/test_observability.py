@@ -26,7 +26,8 @@ def registry():
     return CollectorRegistry()
 
 
-async def test_gauges_follow_a_broker_and_its_subscriber(nats_url, registry):
+async def test_gauges_follow_a_broker_and_its_subscriber(nats_url, registry, monkeypatch):
+    monkeypatch.setattr("faststream_integrations.supervisor.WATCH_INTERVAL", 0.05)
     broker = NatsBroker(nats_url)
 
     @broker.subscriber("gauges")

@@ -11,7 +11,6 @@ from faststream.nats import NatsBroker
 from faststream_integrations.lifespan import BrokerUnavailable, running
 from faststream_integrations.supervisor import Supervisor
 from faststream_integrations.testing import nats_server
-from tests.lifecycle.servers import rabbit_server, redis_server
 from tests.processes import free_port
 
 SECRET = "s3cret"
@@ -72,15 +71,14 @@ async def test_nobody_listens(make, caplog):
     assert SECRET not in "".join(traceback.format_exception(error)) + caplog.text
 
 
-@pytest.mark.parametrize(("make", "server"), [(redis, redis_server), (rabbit, rabbit_server)])
-async def test_server_refuses_the_password(make, server, caplog):
-    with server() as running_server:
-        broker = make(running_server.port)
-        broker.subscriber("start")(handler)
-        tasks = asyncio.all_tasks()
-        error, _ = await error_of(broker, startup_timeout=10.0)
-        await asyncio.sleep(0.1)
-        assert asyncio.all_tasks() == tasks
+@pytest.mark.parametrize("make", [redis, rabbit])
+async def test_server_refuses_the_password(make, faulty_servers, caplog):
+    broker = make(faulty_servers[make.__name__].port)
+    broker.subscriber("start")(handler)
+    tasks = asyncio.all_tasks()
+    error, _ = await error_of(broker, startup_timeout=10.0)
+    await asyncio.sleep(0.1)
+    assert asyncio.all_tasks() == tasks
     assert "authentication or permission refused" in str(error)
     assert SECRET not in "".join(traceback.format_exception(error)) + caplog.text
 

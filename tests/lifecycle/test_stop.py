@@ -219,7 +219,8 @@ async def test_failing_hook_of_a_retried_application_is_not_ready(nats_url):
         assert "a secret" not in response.text
 
 
-def test_broker_that_runs_in_another_event_loop_later_is_watched_there_too(nats_url):
+def test_broker_that_runs_in_another_event_loop_later_is_watched_there_too(nats_url, monkeypatch):
+    monkeypatch.setattr("faststream_integrations.supervisor.WATCH_INTERVAL", 0.05)
     broker = NatsBroker(nats_url)
 
     async def run():
@@ -259,7 +260,7 @@ async def test_sigterm_turns_readiness_to_503_before_the_server_hears_of_it(nats
         signal.signal(signal.SIGTERM, before)
 
 
-ROUNDS = int(os.environ.get("LIFECYCLE_ROUNDS", "30"))
+ROUNDS = int(os.environ.get("LIFECYCLE_ROUNDS", "20"))
 
 
 @pytest.mark.parametrize(
