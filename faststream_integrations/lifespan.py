@@ -230,7 +230,7 @@ async def _started(find: Callable[[], list[AnyBroker]], limits: Limits) -> Async
                 use = uses[supervisor] = stack.enter_context(_use(broker))
                 if not use.is_first:
                     continue
-                if limits.on_unavailable == "retry":
+                if limits.on_unavailable == "retry" and not supervisor.patched:
                     supervisor.start_in_background(limits.startup_timeout)
                 else:
                     await supervisor.start(max(deadline - anyio.current_time(), 0.001))

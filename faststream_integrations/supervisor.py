@@ -6,14 +6,14 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from socket import gaierror
 from typing import Any
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from faststream_integrations._faststream import default_logger, is_patched, subscriber_name
 from faststream_integrations.drivers import Consumption, Driver, Unreachable, Verdict, driver_of
@@ -166,6 +166,11 @@ class Supervisor:
         return describe(self.broker)
 
     @property
+    def patched(self) -> bool:
+        """Whether a test has replaced the broker's start, so that there is no server to look at."""
+        return is_patched(self.broker)
+
+    @property
     def managed(self) -> bool:
         """Whether the broker was started here, and not by somebody else."""
         return self._state in (State.STARTING, State.READY, State.DRAINING)
@@ -173,12 +178,10 @@ class Supervisor:
     @property
     def state(self) -> State:
         """Where the broker is in its life."""
-        if self.managed and self._state is not None:
-            return self._state
-        if is_patched(self.broker):
+        if not self.managed and (self.patched or self.broker.running):
             return State.READY
-        if self.broker.running:
-            return State.READY
+        if self._state is State.READY and self.driver.lost():
+            return State.STARTING  # the watch is about to start it again
         return self._state or State.STARTING
 
     # Start.
@@ -201,7 +204,7 @@ class Supervisor:
         self.started.set()
 
     async def _attempt(self, timeout: float) -> None:
-        if is_patched(self.broker):
+        if self.patched:
             await self.broker.start()
             return
         self._forget_connection()
@@ -272,7 +275,7 @@ class Supervisor:
         self._startup_timeout = timeout
         self._state, self.reason = State.STARTING, "starting"
         self.started = asyncio.Event()
-        self._task = asyncio.create_task(self._keep_running(), name=f"start {self.name}")
+        self._run(self._keep_running(), "start")
 
     def fail(self, reason: str) -> None:
         """Hold the broker not ready, for a reason that is not its own."""
@@ -280,7 +283,7 @@ class Supervisor:
 
     def watch(self) -> None:
         """Look at the broker from time to time, and start it again when its client gave up."""
-        if not is_patched(self.broker):
+        if not self.patched:
             self._run(self._watch(), "watch")
 
     def _run(self, work: Coroutine[Any, Any, None], what: str) -> None:
@@ -289,8 +292,7 @@ class Supervisor:
 
     async def _keep_running(self) -> None:
         await self._start_with_retries()
-        if not is_patched(self.broker):
-            await self._watch()
+        await self._watch()
 
     async def _start_with_retries(self) -> None:
         pause = FIRST_RETRY
@@ -315,6 +317,8 @@ class Supervisor:
         while True:
             with suppress(asyncio.TimeoutError, TimeoutError):
                 await asyncio.wait_for(self.driver.lost_event.wait(), WATCH_INTERVAL)
+            if self.driver.lost():
+                await asyncio.sleep(0.1)  # a stop closes the client, too, and then forgets it
             if why := self.driver.lost():
                 _log(f"{self.name}: {why}; it is started again.")
                 self._state, self.reason = State.STARTING, why
@@ -344,7 +348,7 @@ class Supervisor:
         """
         began = time.perf_counter()
         ping, reason = None, ""
-        if is_patched(self.broker):
+        if self.patched:
             return self._make_report(connected=True, reason="", ping=0.0)
         if why := self.driver.lost():
             reason = why
@@ -378,7 +382,7 @@ class Supervisor:
         )
 
     def _judge(self, subscriber: Any, connected: bool) -> Verdict:
-        if is_patched(self.broker):
+        if self.patched:
             return Verdict(Consumption.UP)
         verdict = self.driver.consuming(subscriber)
         inspected = self._inspected.get(subscriber)
@@ -396,7 +400,7 @@ class Supervisor:
         async def inspect(subscriber: Any) -> None:
             inspection = self._inspections.get(subscriber)
             if inspection is None:
-                inspection = InFlight(lambda: self.driver.inspect(subscriber))
+                inspection = InFlight(_inspect_weakly(self.driver, subscriber))
                 self._inspections[subscriber] = inspection
             try:
                 verdict = await inspection(timeout)
@@ -454,7 +458,7 @@ class Supervisor:
 
     async def drain(self, timeout: float) -> None:
         """Take no more messages, and handle those that were received, for `timeout` seconds."""
-        if is_patched(self.broker) or not self.broker.running or self.driver.lost():
+        if self.patched or not self.broker.running or self.driver.lost():
             return
         running = [
             asyncio.ensure_future(self.driver.drain(each))
@@ -482,7 +486,7 @@ class Supervisor:
             Exception: What the stop of the broker has raised, where it is not about a server that
                 is away. The broker is closed all the same.
         """
-        if is_patched(self.broker):
+        if self.patched:
             await self.broker.stop()
             self._state = State.STOPPED
             return
@@ -570,6 +574,18 @@ def _chain(error: BaseException | None) -> Iterable[BaseException]:
             yield from _chain(inner)
         yield error
         error, seen = error.__cause__ or error.__context__, seen + 1
+
+
+def _inspect_weakly(
+    driver: Driver, subscriber: Any
+) -> Callable[[], Coroutine[Any, Any, Verdict | None]]:
+    reference = ref(subscriber)
+
+    async def inspect() -> Verdict | None:
+        found = reference()
+        return None if found is None else await driver.inspect(found)
+
+    return inspect
 
 
 def _tell_failure(task: asyncio.Task[None]) -> None:

@@ -234,6 +234,17 @@ def test_broker_that_runs_in_another_event_loop_later_is_watched_there_too(nats_
     asyncio.run(run())
 
 
+async def test_broker_that_the_user_stops_stays_stopped(nats_url, monkeypatch):
+    monkeypatch.setattr("faststream_integrations.supervisor.WATCH_INTERVAL", 0.05)
+    broker = NatsBroker(nats_url)
+    broker.subscriber("stop.user")(lambda message: None)
+    async with serving(broker) as service:
+        await broker.stop()
+        await asyncio.sleep(0.5)
+        assert not broker.running
+        assert await service.get("/ready") == 503
+
+
 def test_what_to_do_without_a_broker_is_fail_or_retry():
     with pytest.raises(ValueError, match=r"on_unavailable must be 'fail' or 'retry', got 'wait'"):
         broker_lifespan(NatsBroker(), on_unavailable="wait")
