@@ -306,7 +306,10 @@ class Endpoint(BoundCall[ASGIApp]):
         """
         request = AsgiRequest(scope, receive, send, self.max_body_size)
         try:
-            response = await self.handle(request)
+            # What `handle` does, without another call.
+            overrides = self.environment.provider.overrides
+            run = self._with_overrides(overrides).run if overrides else self._run
+            response = await run(request, self.environment)
         except RequestError as error:
             response = error.response()
         except ClientDisconnect:

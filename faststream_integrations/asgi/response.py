@@ -14,6 +14,9 @@ __all__ = ("AsgiResponse", "JSONResponse")
 
 RawHeaders = list[tuple[bytes, bytes]]
 
+# These have no content, hence no length (RFC 9110, sections 8.6 and 15).
+_WITHOUT_CONTENT = frozenset({*range(100, 200), 204, 304})
+
 
 class AsgiResponse:
     """A response whose body is known. One object may answer any number of requests.
@@ -41,13 +44,12 @@ class AsgiResponse:
     ) -> None:
         self.body = body
         self.status_code = status_code
-        if body:
+        if status_code in _WITHOUT_CONTENT:
+            raw_headers = [self._content_type] if body else []
+        elif body:
             raw_headers = [content_length(len(body)), self._content_type]
         else:
             raw_headers = [content_length(0)]
-        # RFC 9110, sections 8.6 and 15: 1xx, 204 and 304 have no content, hence no length.
-        if status_code < 200 or status_code == 204 or status_code == 304:
-            del raw_headers[0]
         if headers:
             given = encode_headers(headers)
             names = {name for name, _ in given}
