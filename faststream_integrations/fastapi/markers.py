@@ -102,11 +102,9 @@ class DependsDependency(Dependant, params.Depends):
         for name, value in {"dependency": dependency, "scope": scope, **flags}.items():
             object.__setattr__(self, name, value)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, DependsDependency) and vars(self) == vars(other)
-
-    def __hash__(self) -> int:
-        return hash((self.dependency, self.use_cache, self.scope))
+    # FastAPI 0.121 makes its dataclass unhashable.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
 
 _DETACHED = Environment.detached()

@@ -58,8 +58,6 @@ def _parameter(field: Field, name: str) -> inspect.Parameter:
     options: dict[str, Any] = {"alias": field.alias, "description": field.description}
     if field.source == "body":
         del options["alias"]
-    if field.source == "header":
-        options["convert_underscores"] = False
     fallback: Any = list[str] if field.multiple else Any if field.source == "body" else str
     parameter = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=field.annotation)
     for annotation in (field.annotation, fallback):

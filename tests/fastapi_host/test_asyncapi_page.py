@@ -6,6 +6,7 @@ from typing import Annotated
 import fastapi
 import pytest
 from fastapi import APIRouter, FastAPI, HTTPException
+from faststream import FastStream
 from faststream.nats import NatsBroker
 from faststream.specification import AsyncAPI
 
@@ -101,9 +102,8 @@ async def test_try_it_out_gets_the_body_that_a_dependency_has_read(broker):
         assert (await client.post("/asyncapi/try", json=form)).json()["status"] == "ok"
 
 
-async def test_broker_that_is_added_late_is_in_the_document():
-    from faststream import FastStream
-
+@pytest.mark.parametrize("specification", [None, AsyncAPI()])
+async def test_broker_that_is_added_late_is_in_the_document(specification):
     target = FastStream()
 
     @target.on_startup
@@ -117,7 +117,8 @@ async def test_broker_that_is_added_late_is_in_the_document():
         broker.start = broker.stop = nothing
         target.add_broker(broker)
 
-    async with asgi_client(app_of(target, "/asyncapi")) as client:
+    app = app_of(target, "/asyncapi", specification=specification)
+    async with asgi_client(app) as client:
         document = (await client.get("/asyncapi.json")).json()
     assert [address.partition(":")[0] for address in addresses_of(document)] == ["late"]
 

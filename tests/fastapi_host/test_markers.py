@@ -9,6 +9,7 @@ import fastapi
 import faststream
 import pytest
 from fastapi import APIRouter, FastAPI, Request, WebSocket
+from faststream import FastStream
 from faststream.exceptions import SetupError
 from faststream.nats import NatsBroker, TestNatsBroker
 
@@ -148,6 +149,23 @@ async def test_one_value_is_resolved_in_every_way_that_faststream_knows(app, bro
         broker.context.set_global("settings", {"limit": 7})
         assert (await client.get("/it")).json() == [7, "d", 1]
         assert (await client.get("/it")).json() == [7, "d", 2]
+
+
+async def test_context_of_an_application_without_brokers():
+    target = FastStream()
+    target.context.set_global("settings", {"limit": 7})
+    app = FastAPI()
+    app.include_router(FastStreamRouter(target))
+
+    @app.get("/it")
+    async def endpoint(
+        limit: Annotated[int, Context("settings.limit")],
+        application: Annotated[FastStream, Context("app")],
+    ):
+        return [limit, application is target]
+
+    async with asgi_client(app) as client:
+        assert (await client.get("/it")).json() == [7, True]
 
 
 async def test_missing_value_is_an_error_that_names_it(app, broker):

@@ -192,10 +192,11 @@ async def test_middleware_sees_the_route(app, broker):
     assert seen == [("/orders/{order_id}", "handler")] * 2
 
 
-async def test_handlers_of_one_path_share_it(app, broker):
-    routes = [("/it", ok), ("/it", take)]
+@pytest.mark.parametrize("routes", [[("/it", ok), ("/it", take)], [("/it", take), ("/it", ok)]])
+async def test_handlers_of_one_path_share_it(app, broker, routes):
     async with client_of(app, broker, *routes, prefix="/p") as client:
         assert (await client.get("/p/it")).text == "ok"
+        assert (await client.head("/p/it")).status_code == 200
         assert (await client.post("/p/it", json={"item": "x"})).status_code == 200
         response = await client.delete("/p/it")
         assert response.status_code == 405
@@ -212,6 +213,22 @@ async def test_head_keeps_its_method_for_handlers(app, broker):
         response = await client.head("/it")
     assert (response.headers["x-method"], response.content) == ("HEAD", b"")
     assert response.headers["content-length"] == "4"
+
+
+async def test_head_sends_no_body(app, broker):
+    sent = []
+
+    async def watch(scope, receive, send):
+        async def send_and_note(message):
+            sent.append(message)
+            await send(message)
+
+        await app(scope, receive, send_and_note)
+
+    app.include_router(FastStreamRouter(broker, asgi_routes=[("/it", ok)]))
+    async with asgi_client(watch, broker) as client:
+        await client.head("/it")
+    assert [message.get("body") for message in sent if "body" in message] == [b""]
 
 
 async def test_application_answers_at_its_path_as_at_its_root(app, broker):
