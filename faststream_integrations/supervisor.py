@@ -253,10 +253,17 @@ class Supervisor:
             await asyncio.wait({task}, timeout=CLEANUP_TIMEOUT / 10)
         task.add_done_callback(ignore_result)
 
+    def _stop_broker(self) -> asyncio.Future[None]:
+        # FastStream forgets the tasks that it stops, one that has just failed as well.
+        for subscriber in self.broker.subscribers:
+            for task in getattr(subscriber, "tasks", ()):
+                task.add_done_callback(ignore_result)
+        return asyncio.ensure_future(self.broker.stop())
+
     async def _reset(self, timeout: float = CLEANUP_TIMEOUT) -> None:
         """Leave nothing of a start that failed, or of a connection that is lost."""
         self._forget_connection()
-        stopping = asyncio.ensure_future(self.broker.stop())
+        stopping = self._stop_broker()
         try:
             await asyncio.wait({stopping}, timeout=timeout)
         finally:
@@ -491,7 +498,7 @@ class Supervisor:
             self._state = State.STOPPED
             return
         self._forget_connection()
-        stopping = asyncio.ensure_future(self.broker.stop())
+        stopping = self._stop_broker()
         error: BaseException | None = None
         try:
             await asyncio.wait({stopping}, timeout=max(timeout, 0.0))

@@ -216,7 +216,7 @@ class Driver:
                 # Forgotten first: FastStream restarts a failed task that it still knows.
                 tasks.clear()
                 for task in ended:
-                    task.cancel()
+                    end(task)
         await self.close()
         self.broker.running = False
         if peek(self.broker, "_connection") is not UNKNOWN:
@@ -226,6 +226,12 @@ class Driver:
 
     def detach(self, subscriber: Any) -> None:
         """Forget a subscriber's hold on the connection."""
+
+
+def end(task: asyncio.Task[Any]) -> None:
+    """Cancel a task that nobody waits for; an exception that it ends with is not reported."""
+    task.cancel()
+    task.add_done_callback(lambda task: task.cancelled() or task.exception())
 
 
 def idle(subscriber: Any) -> bool:

@@ -13,6 +13,7 @@ from faststream_integrations.drivers.base import (
     Unreachable,
     Verdict,
     abort_writer,
+    end,
     peek,
 )
 
@@ -75,7 +76,7 @@ class RedisDriver(Driver):
             tasks = tuple(subscriber.tasks)
             subscriber.tasks.clear()
             for task in tasks:
-                task.cancel()
+                end(task)
 
     async def _drain_stream(self, subscriber: Any) -> None:
         client, tasks = self.client, tuple(subscriber.tasks)
