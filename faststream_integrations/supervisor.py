@@ -253,12 +253,12 @@ class Supervisor:
             await asyncio.wait({task}, timeout=CLEANUP_TIMEOUT / 10)
         task.add_done_callback(ignore_result)
 
-    def _stop_broker(self) -> asyncio.Future[None]:
+    def _stop_broker(self) -> asyncio.Task[None]:
         # FastStream forgets the tasks that it stops, one that has just failed as well.
         for subscriber in self.broker.subscribers:
             for task in getattr(subscriber, "tasks", ()):
                 task.add_done_callback(ignore_result)
-        return asyncio.ensure_future(self.broker.stop())
+        return asyncio.create_task(self.broker.stop())
 
     async def _reset(self, timeout: float = CLEANUP_TIMEOUT) -> None:
         """Leave nothing of a start that failed, or of a connection that is lost."""
