@@ -33,5 +33,5 @@ async def pings(scope: Scope) -> JSONResponse:
 
 
 app = AsgiFastStream(
-    broker, asgi_routes=[("/health", make_ping_asgi(broker, timeout=10.0)), ("/pings", pings)]
+    broker, asgi_routes=[("/health", make_ping_asgi(broker, timeout=30.0)), ("/pings", pings)]
 )
