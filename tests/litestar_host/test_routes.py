@@ -599,7 +599,8 @@ async def test_broker_that_comes_at_startup_is_in_a_document_of_the_users():
     async with asgi_client(Litestar(plugins=[plugin]), broker) as client:
         document = (await client.get("/docs.json")).json()
     assert document["info"]["title"] == "Mine"
-    assert [channel["address"] for channel in document["channels"].values()] == ["late"]
+    (channel,) = document["channels"].values()
+    assert channel["address"].partition(":")[0] == "late"  # 0.7.0 names the subscriber, too
 
 
 async def test_docs_at_another_path_with_options():
