@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
 from traceback import walk_tb
 from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
 
 from faststream_integrations._faststream import tasks_in_handlers
 
@@ -51,6 +53,9 @@ class Verdict:
 
 
 UP = Verdict(Consumption.UP)
+
+FAILURES, FAILURES_WITHIN = 3, 10.0
+"""How many failures of a consumer task within how many seconds are not an accident."""
 
 UNKNOWN: Any = object()
 """What `peek` returns when a name is missing."""
@@ -104,6 +109,8 @@ class Driver:
         self.made: list[Any] = []
         self.lost_event = asyncio.Event()
         self.trouble: Exception | None = None
+        self._ran: WeakSet[Any] = WeakSet()
+        self._ended: WeakKeyDictionary[Any, tuple[int, float]] = WeakKeyDictionary()
 
     # Facts that need no I/O.
 
@@ -120,15 +127,27 @@ class Driver:
         if not subscriber.calls:
             return Verdict(Consumption.IDLE, "no handler")
         if not subscriber.running:
-            if isinstance(peek(subscriber, "lock"), nullcontext):
+            if subscriber not in self._ran:
                 return Verdict(Consumption.DOWN, "not started")
             return Verdict(Consumption.DEAD, "stopped")
+        self._ran.add(subscriber)
         missing = self._missing_tasks(subscriber)
         if missing is None:
             return Verdict(Consumption.UNKNOWN, "not known for this broker: only the ping is")
         if missing:
             return Verdict(Consumption.DEAD, "its consumer task has ended")
+        if self._fails_again_and_again(subscriber):
+            return Verdict(Consumption.DOWN, "its consumer task fails again and again")
         return self.attached(subscriber)
+
+    def _fails_again_and_again(self, subscriber: Any) -> bool:
+        # FastStream starts a failed task again without a pause, and keeps those that have ended.
+        tasks = peek(subscriber, "tasks")
+        ended = 0 if tasks is UNKNOWN else sum(not live(task) for task in tasks)
+        before, since = self._ended.setdefault(subscriber, (ended, time.monotonic()))
+        if time.monotonic() - since > FAILURES_WITHIN:
+            self._ended[subscriber] = ended, time.monotonic()
+        return ended - before >= FAILURES
 
     def _missing_tasks(self, subscriber: Any) -> bool | None:
         expected = self.consume_tasks_of(subscriber)
@@ -169,6 +188,8 @@ class Driver:
         self.lost_event = asyncio.Event()  # of the event loop of the moment
         self.trouble = None
         self.made = []
+        self._ran.clear()
+        self._ended.clear()
         try:
             yield
         except BaseException as error:

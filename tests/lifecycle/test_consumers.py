@@ -106,6 +106,22 @@ async def test_redis_group_that_is_destroyed_is_neither_ready_nor_live(kind, ser
         assert await service.get("/live") == 503
 
 
+@pytest.mark.parametrize("kind", [KINDS["redis-stream"]])
+async def test_consumer_that_fails_again_and_again_is_not_ready(kind, server, received):
+    """FastStream starts it again at once, without end, while the server answers pings."""
+    broker = kind.make(server.port, received.put, logger=None)
+    async with serving(broker) as service:
+        await broker._connection.delete(broker.address)
+        await broker._connection.set(broker.address, "no stream")
+        await service.until("/ready", 503)
+        for _ in range(20):
+            assert await service.get("/ready") == 503
+        (consumer,) = (await service.checks("/ready"))["RedisBroker:consuming"]
+        assert consumer["output"] == "its consumer task fails again and again"
+        assert await service.get("/live") == 200
+        await broker._connection.delete(broker.address)
+
+
 @pytest.mark.parametrize("kind", [KINDS["redis-channel"]])
 async def test_redis_channel_whose_connection_is_killed_recovers(kind, server, received):
     """The client subscribes again at once, and FastStream reads again after five seconds."""
@@ -199,9 +215,13 @@ async def test_nats_subscription_that_the_server_refuses_fails_the_startup(tmp_p
 # Kafka has no server here: its clients are stand-ins.
 
 
+class Subscriber(SimpleNamespace):
+    __hash__ = object.__hash__
+
+
 def kafka_subscriber(**state):
     task = asyncio.ensure_future(asyncio.Event().wait())
-    return SimpleNamespace(calls=[1], running=True, lock=None, tasks=[task], **state)
+    return Subscriber(calls=[1], running=True, tasks=[task], **state)
 
 
 def aiokafka_consumer(*, coordination, fetch, closed=False):
