@@ -7,6 +7,7 @@ it does not postpone them.
 
 import inspect
 import logging
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated, Any, Literal, get_args, get_origin
 from weakref import WeakValueDictionary
@@ -203,7 +204,12 @@ def _parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
     try:
         signature = inspect.signature(function, eval_str=True)
     except NameError:  # a name that exists for type checkers only
-        signature = inspect.signature(function)
+        options: dict[str, Any] = {}
+        if sys.version_info >= (3, 14):
+            from annotationlib import Format
+
+            options["annotation_format"] = Format.FORWARDREF
+        signature = inspect.signature(function, **options)
     except (TypeError, ValueError):  # written in C, without a signature
         return []
     return list(signature.parameters.values())

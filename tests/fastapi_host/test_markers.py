@@ -366,6 +366,17 @@ def test_foreign_marker_is_refused_where_it_is_registered(broker, annotation, ad
                 register(function)
 
 
+def test_names_that_exist_for_type_checkers_only_are_left_to_fastapi(broker):
+    async def exists_for_type_checkers(value: Annotated[str, Context("x")]) -> "Nothing":  # noqa: F821
+        raise AssertionError
+
+    app = FastAPI()
+    router = FastStreamRouter(broker)
+    router.get("/it", response_model=None)(exists_for_type_checkers)
+    app.include_router(router)
+    assert "parameters" not in app.openapi()["paths"]["/it"]["get"]
+
+
 @pytest.mark.parametrize("method", ["get", "websocket"])
 def test_foreign_marker_is_refused_in_a_dependency_without_a_parameter(broker, method):
     router = FastStreamRouter(broker)
