@@ -76,7 +76,7 @@ async def test_application_without_routes_has_none(version):
 async def test_route_and_broker_that_come_late_are_in_the_document():
     app = AsgiFastStream(NatsBroker(), asyncapi_path="/docs")
     late = NatsBroker()
-    late.subscriber("late")(print)
+    late.subscriber("late")(lambda message: None)
     async with asgi_client(app, app) as client:
         assert (await client.get("/docs.json")).json()["channels"] == {}
         app.mount("/late", get(lambda: AsgiResponse()))

@@ -109,7 +109,7 @@ async def test_broker_that_is_added_late_is_in_the_document(specification):
     @target.on_startup
     async def add_broker():
         broker = NatsBroker()
-        broker.subscriber("late")(print)
+        broker.subscriber("late")(lambda message: None)
 
         async def nothing(*args):
             pass

@@ -593,7 +593,7 @@ async def test_guards_are_for_page_document_files_and_try_it_out():
 
 async def test_broker_that_comes_at_startup_is_in_a_document_of_the_users():
     app, broker = FastStream(), NatsBroker()
-    broker.subscriber("late")(print)
+    broker.subscriber("late")(lambda message: None)
     app.on_startup(lambda: app.add_broker(broker))
     plugin = FastStreamPlugin(app, asyncapi_path="/docs", specification=AsyncAPI(title="Mine"))
     async with asgi_client(Litestar(plugins=[plugin]), broker) as client:
