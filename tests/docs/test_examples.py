@@ -241,7 +241,7 @@ async def test_startup_that_fails_says_what_the_page_says():
                 raise AssertionError
     page = (ROOT / "docs" / "lifespan.md").read_text()
     said = re.search(r"BrokerUnavailable: (.*)", page)[1]
-    said = said.replace("nats://127.0.0.1:4222", url).replace("10", "0.1")
+    said = said.replace("nats://127.0.0.1:4222", url).replace("10 seconds", "0.1 seconds")
     assert said.rstrip(".") in str(raised.value)
 
 
