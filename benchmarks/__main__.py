@@ -9,7 +9,7 @@ import time
 from importlib.metadata import version
 
 # Each is a module here with a `main()` that measures and prints.
-GROUPS = ("handlers", "server", "fastapi_host", "litestar_host")
+GROUPS = ("handlers", "server", "fastapi_host", "litestar_host", "docs_page")
 
 PACKAGES = ("faststream", "starlette", "litestar", "fastapi", "pydantic", "uvicorn")
 

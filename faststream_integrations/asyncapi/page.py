@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypedDict
 from urllib.parse import quote, urlsplit
 
@@ -178,11 +179,15 @@ def page_base(scope: Scope) -> str:
     """
     raw: bytes | None = scope.get("raw_path")
     if raw is None:
-        segment = quote(scope["path"].rpartition("/")[2], safe=_SEGMENT)
-    else:
-        # As the browser sent it; some frameworks shorten `path` on the way.
-        segment = quote(raw.partition(b"?")[0].rpartition(b"/")[2], safe=_SEGMENT + "%")
-    return f"./{segment}/" if segment else "./"
+        path: str = scope["path"]
+        return _folder(path.rpartition("/")[2], _SEGMENT)
+    # As the browser sent it; some frameworks shorten `path` on the way.
+    return _folder(raw.partition(b"?")[0].rpartition(b"/")[2], _SEGMENT + "%")
+
+
+@lru_cache(maxsize=64)
+def _folder(segment: str | bytes, safe: str) -> str:
+    return f"./{quote(segment, safe=safe)}/" if segment else "./"
 
 
 # RFC 3986, section 3.3

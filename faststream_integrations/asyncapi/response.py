@@ -3,11 +3,13 @@
 import gzip
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
 
 from faststream_integrations.asgi.handlers import method_not_allowed, refuse
 from faststream_integrations.types import Receive, Scope, Send
 
-__all__ = ("Representation",)
+__all__ = ("READS", "Representation")
 
 READS = ("GET", "HEAD")
 
@@ -35,18 +37,17 @@ class Representation:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.body = body
-        tag = hashlib.sha256(body).hexdigest()[:32]
-        self._etag = f'"{tag}"'
-        self._gzip_etag = f'"{tag}-gzip"'
-        self._compressed: bytes | None = None
-        further = {
+        self._media_type = media_type
+        self._common = {
             "Cache-Control": cache_control,
             "Vary": "Accept-Encoding",
             "X-Content-Type-Options": "nosniff",
             **(headers or {}),
         }
-        self._common = [(k.lower().encode(), v.encode("latin-1")) for k, v in further.items()]
-        self._media_type = media_type.encode("latin-1")
+        self._tag = hashlib.sha256(body).hexdigest()[:32]
+        self._known_as = {f'"{self._tag}"', f'"{self._tag}-gzip"'}
+        self._plain = self._encode(body, self._tag)
+        self._compressed: _Encoding | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer GET and HEAD; any other method is 405 with `Allow`."""
@@ -57,49 +58,62 @@ class Representation:
         if method not in READS:
             await method_not_allowed(READS)(scope, receive, send)
             return
-        compress = len(self.body) >= _COMPRESS_FROM and _accepts_gzip(scope)
-        etag = self._gzip_etag if compress else self._etag
-        headers = [*self._common, (b"etag", etag.encode())]
-        if self._is_known(_header(scope, b"if-none-match")):
-            await _send(send, 304, headers, b"")
-            return
-        body = self._gzip() if compress else self.body
-        headers += [
-            (b"content-type", self._media_type),
-            (b"content-length", str(len(body)).encode()),
-        ]
-        if compress:
-            headers.append((b"content-encoding", b"gzip"))
-        await _send(send, 200, headers, b"" if method == "HEAD" else body)
+        accepted, known = [], []
+        for name, value in scope["headers"]:
+            if name == b"accept-encoding":
+                accepted.append(value)
+            elif name == b"if-none-match":
+                known.append(value)
+        compress = len(self.body) >= _COMPRESS_FROM and _accepts_gzip(b",".join(accepted))
+        encoding = self._gzip() if compress else self._plain
+        if known and self._is_known(b",".join(known).decode("latin-1")):
+            await _send(send, 304, encoding.headers_unchanged, b"")
+        else:
+            await _send(send, 200, encoding.headers, b"" if method == "HEAD" else encoding.body)
 
-    def _gzip(self) -> bytes:
+    def _gzip(self) -> "_Encoding":
         if self._compressed is None:
             # Without a time, the same content is the same bytes in every process.
-            self._compressed = gzip.compress(self.body, compresslevel=9, mtime=0)
+            body = gzip.compress(self.body, compresslevel=9, mtime=0)
+            self._compressed = self._encode(body, f"{self._tag}-gzip", {"Content-Encoding": "gzip"})
         return self._compressed
+
+    def _encode(
+        self, body: bytes, tag: str, headers: Mapping[str, str] | None = None
+    ) -> "_Encoding":
+        unchanged = {**self._common, "ETag": f'"{tag}"'}
+        of_content = {"Content-Type": self._media_type, "Content-Length": str(len(body))}
+        return _Encoding(
+            body, _raw({**unchanged, **of_content, **(headers or {})}), _raw(unchanged)
+        )
 
     def _is_known(self, tags: str) -> bool:
         if tags.strip() == "*":
             return True
-        known = {self._etag, self._gzip_etag}
-        return any(tag.strip().removeprefix("W/") in known for tag in tags.split(","))
+        return any(tag.strip().removeprefix("W/") in self._known_as for tag in tags.split(","))
+
+
+class _Encoding(NamedTuple):
+    body: bytes
+    headers: _Headers
+    headers_unchanged: _Headers
+
+
+def _raw(headers: Mapping[str, str]) -> _Headers:
+    return [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
 
 
 async def _send(send: Send, status: int, headers: _Headers, body: bytes) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    # A list of its own: middleware adds to it.
+    await send({"type": "http.response.start", "status": status, "headers": [*headers]})
     await send({"type": "http.response.body", "body": body})
 
 
-def _header(scope: Scope, name: bytes) -> str:
-    """The values of a request header joined by commas; empty without one."""
-    values: list[bytes] = [value for key, value in scope["headers"] if key.lower() == name]
-    return b", ".join(values).decode("latin-1")
-
-
-def _accepts_gzip(scope: Scope) -> bool:
+@lru_cache(maxsize=256)  # browsers send a handful
+def _accepts_gzip(accept_encoding: bytes) -> bool:
     """Whether `Accept-Encoding` allows gzip (RFC 9110, section 12.5.3)."""
     weights: dict[str, float] = {}
-    for part in _header(scope, b"accept-encoding").lower().split(","):
+    for part in accept_encoding.decode("latin-1").lower().split(","):
         coding, *parameters = (piece.strip() for piece in part.split(";"))
         weight = 1.0
         for parameter in parameters:
