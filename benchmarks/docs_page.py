@@ -102,12 +102,11 @@ def our_app(channels: int) -> ASGIApp:
 
 
 def upstream_app(channels: int, **options: Any) -> ASGIApp:
-    app: Any = UpstreamAsgiFastStream(
+    return UpstreamAsgiFastStream(
         make_broker(channels),
         specification=AsyncAPI(title="Orders"),
         asyncapi_path=UpstreamRoute("/docs", **options),
     )
-    return app
 
 
 # --- Bytes and requests ----------------------------------------------------------------------
