@@ -110,7 +110,7 @@ class Driver:
         self.lost_event = asyncio.Event()
         self.trouble: Exception | None = None
         self._ran: WeakSet[Any] = WeakSet()
-        self._ended: WeakKeyDictionary[Any, tuple[int, float]] = WeakKeyDictionary()
+        self._ended: WeakKeyDictionary[Any, tuple[int, float, bool]] = WeakKeyDictionary()
 
     # Facts that need no I/O.
 
@@ -134,20 +134,22 @@ class Driver:
         missing = self._missing_tasks(subscriber)
         if missing is None:
             return Verdict(Consumption.UNKNOWN, "not known for this broker: only the ping is")
-        if missing:
-            return Verdict(Consumption.DEAD, "its consumer task has ended")
+        # First, since between a failure and the next start there is a moment without a task.
         if self._fails_again_and_again(subscriber):
             return Verdict(Consumption.DOWN, "its consumer task fails again and again")
+        if missing:
+            return Verdict(Consumption.DEAD, "its consumer task has ended")
         return self.attached(subscriber)
 
     def _fails_again_and_again(self, subscriber: Any) -> bool:
         # FastStream starts a failed task again without a pause, and keeps those that have ended.
         tasks = peek(subscriber, "tasks")
         ended = 0 if tasks is UNKNOWN else sum(not live(task) for task in tasks)
-        before, since = self._ended.setdefault(subscriber, (ended, time.monotonic()))
+        before, since, failed = self._ended.setdefault(subscriber, (ended, time.monotonic(), False))
+        fails = ended - before >= FAILURES
         if time.monotonic() - since > FAILURES_WITHIN:
-            self._ended[subscriber] = ended, time.monotonic()
-        return ended - before >= FAILURES
+            self._ended[subscriber] = ended, time.monotonic(), fails
+        return fails or failed
 
     def _missing_tasks(self, subscriber: Any) -> bool | None:
         expected = self.consume_tasks_of(subscriber)
