@@ -3,6 +3,7 @@
 import asyncio
 import json
 from contextlib import suppress
+from importlib.metadata import version
 from types import SimpleNamespace
 
 import aio_pika
@@ -94,7 +95,8 @@ async def test_rabbit_queue_that_is_deleted_is_not_ready_until_it_is_declared_ag
         await other.close()
         await service.until("/ready", 503)
         assert await service.get("/live") == 200
-        await service.until("/ready", 200)
+        if int(version("aio-pika").partition(".")[0]) >= 10:  # the first that declares it again
+            await service.until("/ready", 200)
 
 
 @pytest.mark.parametrize("kind", [KINDS["redis-stream"]])
