@@ -246,7 +246,7 @@ def test_probes_work_on_another_event_loop(broker):
 
 async def test_ten_thousand_probes_of_a_hanging_broker_share_one_question(broker):
     """Every answer within the timeout, and the event loop is never held for long."""
-    timeout, probes = 1.0, 10_000
+    timeout, probes = 10.0, 10_000
     app = AsgiFastStream(
         broker, asgi_routes=[("/ready", make_readiness_asgi(broker, timeout=timeout))]
     )
@@ -298,6 +298,6 @@ async def test_ten_thousand_probes_of_a_hanging_broker_share_one_question(broker
         late = max(seconds for _, seconds in statuses)
         longest = max(holds) * 1000
         print(f"{probes} probes: last answer after {late:.2f} s, longest hold {longest:.0f} ms")
-        # Ten thousand requests are work; a busy machine needs a while for that alone.
-        assert late < timeout + 10.0
+        # A tenth of the timeout is kept for the answers, some twenty times what they take.
+        assert late < timeout
         assert longest < 50
