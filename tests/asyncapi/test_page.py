@@ -547,6 +547,21 @@ async def test_document_follows_brokers_subscribers_and_publishers_added_later()
         assert "other:4222" in await more()
 
 
+async def test_document_is_in_the_order_of_names_in_every_process() -> None:
+    broker = NatsBroker()
+    for name in ("b", "d", "a", "e", "c"):
+
+        @broker.subscriber(name, title=name)
+        async def handle(order_id: int) -> None: ...
+
+        broker.publisher(f"{name}.out", title=f"{name}.out", schema=int)
+    async with client(make_asyncapi_asgi(AsyncAPI(broker))) as http:
+        document = (await http.get("/asyncapi.json")).json()
+    for part in (document["channels"], document["operations"], *document["components"].values()):
+        assert len(part) >= 2
+        assert list(part) == sorted(part)
+
+
 async def test_yaml_says_the_same_as_json() -> None:
     specification = application(title="Zahlungen, Übersicht", description="a: b\n# c")
     async with client(make_asyncapi_asgi(specification)) as http:

@@ -676,9 +676,9 @@ def test_dark_page_is_dark(browser: Browser) -> None:
 @pytest.mark.parametrize(
     ("name", "width", "height", "scheme"),
     [
-        ("asyncapi-light", 1280, 860, "light"),
-        ("asyncapi-dark", 1280, 860, "dark"),
-        ("asyncapi-phone", 390, 844, "light"),
+        ("asyncapi-light", 1280, 1190, "light"),
+        ("asyncapi-dark", 1280, 1190, "dark"),
+        ("asyncapi-phone", 390, 1260, "light"),
     ],
 )
 def test_screenshot(
