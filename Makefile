@@ -35,6 +35,10 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mkdocs build --strict --quiet
+	@if command -v npm >/dev/null; \
+		then cd ui && npm ci --silent && npm run --silent check; \
+		else echo "There is no npm on PATH: the types of ui/ are not checked."; \
+	fi
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
@@ -46,4 +50,4 @@ screenshots: $(STAMP)
 	SCREENSHOTS=1 $(BIN)/python -m pytest tests/asyncapi/test_page_in_browser.py -k screenshot
 
 clean:
-	rm -rf $(VENV) .venv-* site dist faststream_integrations/asyncapi/static .pytest_cache .mypy_cache .ruff_cache
+	rm -rf ui/node_modules $(VENV) .venv-* site dist faststream_integrations/asyncapi/static .pytest_cache .mypy_cache .ruff_cache

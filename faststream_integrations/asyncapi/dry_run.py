@@ -379,8 +379,11 @@ class DryRun:
                 correlation_id=correlation_id,
             )
 
+    def _live_brokers(self) -> list[Any]:
+        return list(self._brokers() if callable(self._brokers) else self._brokers)
+
     def _install(self) -> list[Any]:
-        brokers = list(self._brokers() if callable(self._brokers) else self._brokers)
+        brokers = self._live_brokers()
         for broker in brokers:
             install(broker, _outlet)
         return brokers
@@ -406,7 +409,7 @@ class DryRun:
         """Every channel that a subscriber serves: its name, its address, and how to get there."""
         targets: list[tuple[str, str, _Target]] = []
         with hooks():
-            for broker in self._brokers() if callable(self._brokers) else self._brokers:
+            for broker in self._live_brokers():
                 kind = Kind.of(broker)
                 for subscriber in broker.subscribers:
                     if not subscriber.specification.include_in_schema:

@@ -8,6 +8,7 @@ from faststream.asgi import AsyncAPIRoute as UpstreamRoute
 from faststream.specification.base import SpecificationFactory
 from typing_extensions import Self, Unpack
 
+from faststream_integrations._faststream import EMPTY
 from faststream_integrations.asgi.handlers import HttpHandler
 from faststream_integrations.asyncapi.app import AsyncAPIApp, make_try_it_out
 from faststream_integrations.asyncapi.page import DEFAULT_OPTIONS, PageLinks, PageOptions
@@ -15,8 +16,6 @@ from faststream_integrations.asyncapi.response import Representation
 from faststream_integrations.types import ASGIApp
 
 __all__ = ("AsyncAPIRoute", "Endpoint")
-
-_BESIDE_THE_PAGE = "\0"
 
 
 class Endpoint(NamedTuple):
@@ -63,10 +62,10 @@ class AsyncAPIRoute(UpstreamRoute):
         tags: Sequence[Any] | None = None,
         unique_id: str | None = None,
         include_in_schema: bool = False,
-        asyncapi_json_path: str | None = _BESIDE_THE_PAGE,
+        asyncapi_json_path: str | None = EMPTY,
         *,
         try_it_out: bool | ASGIApp = True,
-        try_it_out_path: str | None = _BESIDE_THE_PAGE,
+        try_it_out_path: str | None = EMPTY,
         try_it_out_real_broker: bool = False,
         **options: Unpack[PageOptions],
     ) -> None:
@@ -74,9 +73,9 @@ class AsyncAPIRoute(UpstreamRoute):
             msg = f"AsyncAPIRoute has no option {', '.join(sorted(unknown))}."
             raise TypeError(msg)
         stem = path.rstrip("/")
-        if asyncapi_json_path == _BESIDE_THE_PAGE:
+        if asyncapi_json_path is EMPTY:
             asyncapi_json_path = f"{stem or '/asyncapi'}.json"
-        if try_it_out_path == _BESIDE_THE_PAGE:
+        if try_it_out_path is EMPTY:
             try_it_out_path = f"{stem}/try"
         # Upstream's attributes, for upstream's application; not its arguments, which vary.
         self.path = path

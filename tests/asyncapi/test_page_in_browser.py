@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import threading
 import time
@@ -332,10 +333,12 @@ def test_page_shows_the_application_and_dry_runs_a_message(
 
         form = page.locator("#operations > ul > li").filter(has_text="Takes a new order")
         form.get_by_role("button", name="Try it out").click()
+        form.get_by_text("What else the handler does").wait_for()
         form.get_by_role("button", name="Send").click()
         outcome = form.locator(".try-outcome")
         outcome.get_by_text("The handler succeeded").wait_for()
         result = outcome.text_content() or ""
+        assert re.search(r"\d ms", result)
         assert "It would have published 1 message" in result
         assert "invoices.created" in result
         assert '"total": 19' in result
@@ -453,7 +456,13 @@ def test_message_goes_to_the_real_broker_where_that_is_ticked(watched: Watched) 
 
 def test_handled_error_is_no_success(watched: Watched) -> None:
     problem = {"type": "NackMessage", "message": "later", "details": []}
-    answer = {"status": "ok", "handled_error": problem, "acknowledgement": "nack"}
+    published = {"broker": "NatsBroker", "channel": "audit", "payload": 1, "headers": {"by": "me"}}
+    answer = {
+        "status": "ok",
+        "handled_error": problem,
+        "acknowledgement": "nack",
+        "published": [published],
+    }
     docs = make_asyncapi_asgi(make_specification(), try_it_out=Answering(answer))
     with serving(docs) as url:
         page = watched.open(url)
@@ -463,6 +472,8 @@ def test_handled_error_is_no_success(watched: Watched) -> None:
         outcome = page.locator(".try-outcome").text_content() or ""
         assert "NackMessage" in outcome
         assert "acknowledgement: nack" in outcome
+        assert "audit" in outcome
+        assert '"by": "me"' in outcome
         assert "The handler succeeded" not in outcome
         watched.assert_quiet()
 

@@ -12,6 +12,7 @@ from faststream.specification import AsyncAPI
 
 from faststream_integrations import AsyncAPIRoute
 from faststream_integrations.asyncapi.try_it_out import TryItOut
+from faststream_integrations.testing import asgi_client
 from tests.contract.hosts import HOSTS, Host
 
 ENDPOINTS = AsyncAPIRoute("/asyncapi").endpoints(AsyncAPI())
@@ -88,6 +89,27 @@ async def test_page_links_to_what_is_there(host, broker):
         assert len(links) == 4
         for link in links:
             assert (await client.get(page.url.join(link))).status_code == 200, link
+
+
+async def test_page_and_what_it_links_to_are_served_below_root_path(host, broker):
+    app = host.build(broker, asyncapi_path="/asyncapi")
+
+    async def below_root_path(scope, receive, send):
+        """Behind a proxy that strips a prefix, as `uvicorn --root-path /outside` tells it."""
+        if scope["type"] == "http":
+            path = f"/outside{scope['path']}"
+            scope = {**scope, "root_path": "/outside", "path": path, "raw_path": path.encode()}
+        await app(scope, receive, send)
+
+    base_url = f"http://testserver{host.prefix}"
+    async with asgi_client(below_root_path, broker, base_url=base_url) as client:
+        page = await client.get("/asyncapi")
+        links = re.findall(r'(?:src|href)="(\./[^"]+)"', page.text)
+        assert len(links) == 4
+        for link in links:
+            assert (await client.get(page.url.join(link))).status_code == 200, link
+        tried = await client.post("/asyncapi/try", json=form("orders:Order", 21))
+        assert tried.json()["result"] == 42
 
 
 async def test_handler_is_tried_out(host, broker):
