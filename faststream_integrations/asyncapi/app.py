@@ -13,6 +13,7 @@ from faststream_integrations.asyncapi.assets import Assets, bundled_assets
 from faststream_integrations.asyncapi.document import Document, DocumentError
 from faststream_integrations.asyncapi.page import Page, PageLinks, PageOptions, page_base
 from faststream_integrations.asyncapi.response import READS, Representation
+from faststream_integrations.asyncapi.try_it_out import TryItOut
 from faststream_integrations.types import ASGIApp, Receive, Scope, Send
 
 __all__ = ("AsyncAPIApp", "make_asyncapi_asgi", "make_try_it_out")
@@ -218,7 +219,4 @@ def make_try_it_out(
         return wanted
     if not wanted:
         return None
-    # It is built on the ASGI part of this package, which serves this page.
-    from faststream_integrations.asyncapi.try_it_out import TryItOut
-
     return TryItOut(lambda: getattr(specification, "brokers", ()), real_broker=real_broker)

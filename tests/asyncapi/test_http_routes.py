@@ -82,4 +82,6 @@ async def test_route_and_broker_that_come_late_are_in_the_document():
         app.mount("/late", get(lambda: AsgiResponse()))
         app.add_broker(late)
         channels = (await client.get("/docs.json")).json()["channels"]
-    assert sorted(channel["address"] for channel in channels.values()) == ["/late", "late"]
+    # faststream 0.7.0 names the subscriber in the address.
+    addresses = {channel["address"].partition(":")[0] for channel in channels.values()}
+    assert addresses == {"/late", "late"}
