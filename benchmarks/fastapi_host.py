@@ -24,7 +24,7 @@ from faststream.asgi import Query as UpstreamQuery
 from faststream.asgi import get as upstream_get
 from faststream.nats import NatsBroker
 
-from benchmarks.measure import OURS, Answer, Case, Request, measure, report
+from benchmarks.measure import HEADERS, OURS, Answer, Case, Request, measure, report
 from faststream_integrations.asgi import AsgiResponse, Header, Query, get
 from faststream_integrations.environment import STATE_KEY, Environment
 from faststream_integrations.fastapi import Context, FastStreamRouter
@@ -140,16 +140,6 @@ def upstream_mounted() -> FastAPI:
     # Only an application of upstream's gives its handlers context and dependencies.
     UpstreamAsgiFastStream(NatsBroker(), asgi_routes=[("/search", upstream)])
     return app_of(mounts=upstream)
-
-
-HEADERS = (
-    (b"host", b"127.0.0.1:8000"),
-    (b"accept", b"*/*"),
-    (b"accept-encoding", b"gzip, deflate"),
-    (b"connection", b"keep-alive"),
-    (b"user-agent", b"python-httpx/0.28.1"),
-    (b"x-user", b"ann"),
-)
 
 
 def cases() -> list[Case]:

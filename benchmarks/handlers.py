@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 
-from benchmarks.measure import OURS, Answer, Case, Request, measure, report
+from benchmarks.measure import HEADERS, OURS, Answer, Case, Request, measure, report
 from benchmarks.peers.raw_asgi import constant
 from faststream_integrations.types import ASGIApp
 
@@ -29,15 +29,6 @@ PEERS = {
     "FastAPI": "fastapi",
 }
 
-# What httpx sends, and a header that a handler reads.
-HEADERS = (
-    (b"host", b"127.0.0.1:8000"),
-    (b"accept", b"*/*"),
-    (b"accept-encoding", b"gzip, deflate"),
-    (b"connection", b"keep-alive"),
-    (b"user-agent", b"python-httpx/0.28.1"),
-    (b"x-user", b"ann"),
-)
 SEARCH = Request("/search", query=b"limit=10&tag=new&tag=cheap", headers=HEADERS)
 SEARCH_WRONG = replace(SEARCH, query=b"limit=ten&tag=new")
 BODY = b'{"id": 7, "item": "Chair", "price": 49.9, "tags": ["new", "cheap"]}'

@@ -25,7 +25,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery, HeaderParameter
 from litestar.types import Receive, Scope, Send
 
-from benchmarks.measure import OURS, Answer, Case, Request, measure, report
+from benchmarks.measure import HEADERS, OURS, Answer, Case, Request, measure, report
 from faststream_integrations.asgi import AsgiResponse, Header, Query, get
 from faststream_integrations.litestar import FastStreamPlugin, inject
 
@@ -140,16 +140,6 @@ def with_upstream() -> Any:
     # Only an application of upstream's gives its handlers context and dependencies.
     UpstreamAsgiFastStream(broker, asgi_routes=[("/search", upstream)])
     return app_of(under_asgi)
-
-
-HEADERS = (
-    (b"host", b"127.0.0.1:8000"),
-    (b"accept", b"*/*"),
-    (b"accept-encoding", b"gzip, deflate"),
-    (b"connection", b"keep-alive"),
-    (b"user-agent", b"python-httpx/0.28.1"),
-    (b"x-user", b"ann"),
-)
 
 
 def cases() -> list[Case]:

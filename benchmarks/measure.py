@@ -18,6 +18,7 @@ from typing import Any
 from faststream_integrations.types import ASGIApp, Message, Scope
 
 __all__ = (
+    "HEADERS",
     "OURS",
     "Answer",
     "Case",
@@ -31,6 +32,16 @@ __all__ = (
 )
 
 OURS = "ours"
+
+HEADERS = (
+    (b"host", b"127.0.0.1:8000"),
+    (b"accept", b"*/*"),
+    (b"accept-encoding", b"gzip, deflate"),
+    (b"connection", b"keep-alive"),
+    (b"user-agent", b"python-httpx/0.28.1"),
+    (b"x-user", b"ann"),
+)
+"""What httpx sends, and a header that a handler reads."""
 
 REFUSALS = (400, 404, 422)
 
