@@ -1,5 +1,6 @@
-# Two commands on a fresh machine: `make demo` and `make test`. Each target makes `.venv` first
-# and installs into it what is missing; nothing is needed but Python, make and a package registry.
+# Two commands on a fresh machine: `make demo` and `make test`. Each target makes `.venv` first and
+# installs into it what is missing, in the versions of `constraints.txt`; nothing is needed but Python,
+# make and a package registry. What is interrupted begins anew at the next call.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,16 +9,14 @@ BIN := $(VENV)/bin
 export NO_MKDOCS_2_WARNING := 1
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-versions check bench docs screenshots clean
+.PHONY: demo test test-versions test-pythons check dist lock bench docs screenshots clean
 .DEFAULT_GOAL := test
 
 # Installing the package builds the docs page from `ui/`, when that changed.
 UI := $(shell find ui -type f -not -path '*/node_modules/*')
 
-$(STAMP): pyproject.toml hatch_build.py $(UI)
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable ".[all]" --group dev
+$(STAMP): pyproject.toml constraints.txt hatch_build.py $(UI)
+	$(PYTHON) -m tools.environments $(VENV) --editable ".[all]" --group dev
 	touch $@
 
 demo: $(STAMP)
@@ -28,9 +27,14 @@ test: $(STAMP)
 
 # The hosts' tests on the oldest versions and on others, each in a `.venv-*` of its own.
 test-versions: $(STAMP)
-	$(BIN)/python tests/versions.py
+	$(BIN)/python -m tests.versions versions
+
+# The contract, the hosts, the compiler and the life of brokers on every Python that is there.
+test-pythons: $(STAMP)
+	$(BIN)/python -m tests.versions pythons
 
 check: $(STAMP)
+	$(BIN)/python -m tools.version
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -40,14 +44,29 @@ check: $(STAMP)
 		else echo "There is no npm on PATH: the types of ui/ are not checked."; \
 	fi
 
+# The sdist and the wheel, checked and installed as a stranger does it; nothing is published.
+dist: $(STAMP)
+	$(BIN)/python -m tools.dist
+
+# The newest versions of everything, to be tested and committed.
+lock:
+	$(PYTHON) -m tools.lock
+
+# All benchmarks, or the groups that are named: `make bench workers`.
+ifneq ($(filter bench,$(MAKECMDGOALS)),)
+BENCHMARKS := $(filter-out bench,$(MAKECMDGOALS))
+.PHONY: $(BENCHMARKS)
+$(BENCHMARKS):
+	@:
+endif
 bench: $(STAMP)
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(BENCHMARKS)
 
 docs: $(STAMP)
 	$(BIN)/mkdocs serve
 
 screenshots: $(STAMP)
-	SCREENSHOTS=1 $(BIN)/python -m pytest tests/asyncapi/test_page_in_browser.py -k screenshot
+	SCREENSHOTS=1 $(BIN)/python -m pytest tests/asyncapi/test_page_screenshots.py
 
 clean:
-	rm -rf ui/node_modules $(VENV) .venv-* site dist faststream_integrations/asyncapi/static .pytest_cache .mypy_cache .ruff_cache
+	rm -rf ui/node_modules $(VENV) $(VENV).* .venv-* site dist faststream_integrations/asyncapi/static .pytest_cache .mypy_cache .ruff_cache

@@ -9,7 +9,18 @@ import time
 from importlib.metadata import version
 
 # Each is a module here with a `main()` that measures and prints.
-GROUPS = ("handlers", "server", "fastapi_host", "litestar_host", "docs_page")
+GROUPS = (
+    "imports",
+    "handlers",
+    "messages",
+    "server",
+    "fastapi_host",
+    "litestar_host",
+    "docs_page",
+    "probes",
+    "try_it_out",
+    "workers",
+)
 
 PACKAGES = ("faststream", "starlette", "litestar", "fastapi", "pydantic", "uvicorn")
 

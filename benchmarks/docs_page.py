@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -30,7 +31,7 @@ from faststream.asgi import AsyncAPIRoute as UpstreamRoute
 from faststream.nats import NatsBroker
 from faststream.specification import AsyncAPI
 from faststream.specification.asyncapi import site
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
 
 from benchmarks.measure import OURS, Answer, Case, Connection, Request, measure, report, table
 from faststream_integrations import AsgiFastStream, AsyncAPIRoute
@@ -42,8 +43,10 @@ __all__ = ("main",)
 UPSTREAM = "faststream.asgi"
 CHANNELS = 20
 MANY_CHANNELS = 300
+DENSE_MODELS = 8
 LOADS = 3
 SECONDS_PER_LOAD = 60
+SECONDS_FOR_DENSE = 20
 
 
 @dataclass(frozen=True)
@@ -93,17 +96,34 @@ def make_broker(channels: int) -> NatsBroker:
     return broker
 
 
-def our_app(channels: int) -> ASGIApp:
+def make_dense_broker(models: int) -> NatsBroker:
+    """Subscribers of models each of which has a required list of each: a document of 10 kB."""
+    broker = NatsBroker(logger=None)
+    names = [f"Model{number}" for number in range(models)]
+    fields: dict[str, Any] = {f"to_{name}".lower(): (f"list[{name}]", ...) for name in names}
+    namespace = {name: create_model(name, id=(int, ...), **fields) for name in names}
+    for number, model in enumerate(namespace.values()):
+        model.model_rebuild(_types_namespace=namespace)
+
+        async def take(body: Any) -> None: ...
+
+        take.__annotations__["body"] = model
+        broker.subscriber(f"models.{number}", title=f"models-{number}")(take)
+
+    return broker
+
+
+def our_app(broker: NatsBroker) -> ASGIApp:
     return AsgiFastStream(
-        make_broker(channels),
+        broker,
         specification=AsyncAPI(title="Orders"),
         asyncapi_path=AsyncAPIRoute("/docs"),
     )
 
 
-def upstream_app(channels: int, **options: Any) -> ASGIApp:
+def upstream_app(broker: NatsBroker, **options: Any) -> ASGIApp:
     return UpstreamAsgiFastStream(
-        make_broker(channels),
+        broker,
         specification=AsyncAPI(title="Orders"),
         asyncapi_path=UpstreamRoute("/docs", **options),
     )
@@ -129,7 +149,7 @@ async def size(app: ASGIApp, path: str) -> int:
 
 
 async def print_sizes() -> None:
-    ours, upstream = our_app(CHANNELS), upstream_app(CHANNELS)
+    ours, upstream = our_app(make_broker(CHANNELS)), upstream_app(make_broker(CHANNELS))
     loaded = {"asyncapi", "asyncapi_json", "asyncapi_script", "asyncapi_stylesheet"}
     endpoints = AsyncAPIRoute("/docs").endpoints(AsyncAPI())
     our_sizes = [await size(ours, each.path) for each in endpoints if each.name in loaded]
@@ -202,9 +222,9 @@ def fetch_upstream_files() -> Mapping[str, Representation]:
     return files
 
 
-def upstream_page(channels: int, files: Mapping[str, Representation]) -> ASGIApp:
+def upstream_page(broker: NatsBroker, files: Mapping[str, Representation]) -> ASGIApp:
     page = upstream_app(
-        channels,
+        broker,
         asyncapi_js_url="/index.js",
         asyncapi_css_url="/default.min.css",
         try_it_out_path=None,
@@ -243,14 +263,22 @@ new MutationObserver((_, observer) => {
 """
 
 
-def milliseconds_to_show(browser: Any, url: str) -> float:
-    """Open a page with an empty cache; return when the first operation was painted."""
+def milliseconds_to_show(browser: Any, url: str, seconds: float) -> float:
+    """Open a page with an empty cache; return when the first operation was painted.
+
+    Returns infinity for a page that did not show it in the seconds given.
+    """
+    from playwright.sync_api import TimeoutError as NotShown
+
     context = browser.new_context()
     try:
         page = context.new_page()
         page.add_init_script(WATCH)
         page.goto(url, wait_until="commit")
-        shown = page.wait_for_selector("html[data-shown]", timeout=SECONDS_PER_LOAD * 1000)
+        try:
+            shown = page.wait_for_selector("html[data-shown]", timeout=seconds * 1000)
+        except NotShown:
+            return inf
         return float(shown.get_attribute("data-shown"))
     finally:
         context.close()
@@ -278,25 +306,42 @@ def print_times() -> None:
             executable_path=chromium,
             args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
         )
-        for channels in (CHANNELS, MANY_CHANNELS):
-            apps = {OURS: our_app(channels)}
+        for name, make, size, seconds in (
+            (f"{CHANNELS} channels", make_broker, CHANNELS, SECONDS_PER_LOAD),
+            (f"{MANY_CHANNELS} channels", make_broker, MANY_CHANNELS, SECONDS_PER_LOAD),
+            (
+                f"{DENSE_MODELS} models of each other",
+                make_dense_broker,
+                DENSE_MODELS,
+                SECONDS_FOR_DENSE,
+            ),
+        ):
+            apps = {OURS: our_app(make(size))}
             if files:
-                apps[UPSTREAM] = upstream_page(channels, files)
-            rows.append([f"{channels} channels", *_times(browser, apps)])
+                apps[UPSTREAM] = upstream_page(make(size), files)
+            rows.append([name, *_times(browser, apps, seconds)])
         browser.close()
     print("Milliseconds until the browser shows the first operation, with an empty cache:\n")
     print(table(["", OURS, UPSTREAM, "times faster"], rows))
 
 
-def _times(browser: Any, apps: Mapping[str, ASGIApp]) -> list[str]:
+def _times(browser: Any, apps: Mapping[str, ASGIApp], seconds: float) -> list[str]:
     times: dict[str, list[float]] = {name: [] for name in apps}
     for _ in range(LOADS):
         for name, app in apps.items():
             with serving(app) as url:
-                times[name].append(milliseconds_to_show(browser, f"{url}/docs"))
+                if inf in times[name]:
+                    continue
+                times[name].append(milliseconds_to_show(browser, f"{url}/docs", seconds))
     ours, theirs = times[OURS], times.get(UPSTREAM)
     if theirs is None:
         return [f"{median(ours):,.0f}", "", ""]
+    if inf in theirs:
+        return [
+            f"{median(ours):,.0f}",
+            f"not in {seconds:g} s",
+            f"over {seconds * 1000 / median(ours):.3g}",
+        ]
     ratio = median(their / our for our, their in zip(ours, theirs, strict=True))
     return [f"{median(ours):,.0f}", f"{median(theirs):,.0f}", f"{ratio:.3g}"]
 
@@ -314,7 +359,7 @@ class Answered(Answer):
 
 
 async def cases() -> list[Case]:
-    apps = {OURS: our_app(CHANNELS), UPSTREAM: upstream_app(CHANNELS)}
+    apps = {OURS: our_app(make_broker(CHANNELS)), UPSTREAM: upstream_app(make_broker(CHANNELS))}
     cases = []
     # Upstream keeps the page, but generates the document for each request.
     for name, path, goal in (("page", "/docs", 1.0), ("JSON", "/docs.json", 100.0)):

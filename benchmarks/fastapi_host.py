@@ -126,7 +126,7 @@ def endpoint(path: str, function: Callable[..., Any], **options: Any) -> APIRout
 
 def started(app: ASGIApp, router: FastStreamRouter | None = None) -> ASGIApp:
     """Give each request the state that the lifespan of the application yields."""
-    environment = router._environment if router else Environment.of(broker)
+    environment = router.environment if router else Environment.of(broker)
     state = {STATE_KEY: environment, "broker": broker, "brokers": (broker,)}
 
     async def with_state(scope: Scope, receive: Receive, send: Send) -> None:

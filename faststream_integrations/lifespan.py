@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import threading
-from asyncio import AbstractEventLoop
+import inspect
+from collections import ChainMap
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
+    AbstractContextManager,
     AsyncExitStack,
     ExitStack,
     asynccontextmanager,
     contextmanager,
 )
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import partial
+from types import MappingProxyType
 from typing import Any, Literal
-from weakref import WeakKeyDictionary
 
 import anyio
+from typing_extensions import TypedDict, Unpack
 
 from faststream_integrations._faststream import (
     Application,
@@ -26,6 +28,9 @@ from faststream_integrations._faststream import (
     hooks_of,
     startup_validation,
 )
+from faststream_integrations.brokers.holds import SharedBlock
+from faststream_integrations.brokers.outages import BrokerUnavailable, describe
+from faststream_integrations.brokers.supervisor import Supervisor
 from faststream_integrations.environment import (
     STATE_KEY,
     AnyBroker,
@@ -34,47 +39,92 @@ from faststream_integrations.environment import (
     brokers_of,
     check_brokers,
 )
-from faststream_integrations.supervisor import BrokerUnavailable, Supervisor, describe
+from faststream_integrations.http.lifespan_scope import ensure_state
+from faststream_integrations.sigterm import watching_sigterm
+from faststream_integrations.subscribers import Host, adopt, hosting
 
 __all__ = (
     "BrokerLifespan",
     "BrokerUnavailable",
+    "HostLifespan",
+    "LimitOptions",
     "Limits",
-    "OnUnavailable",
     "broker_lifespan",
     "describe",
-    "run_with_limits",
-    "running",
+    "entering",
+    "run_brokers",
 )
 
-HostLifespan = Callable[[Any], AbstractAsyncContextManager[Mapping[str, Any] | None]]
+HostLifespan = Callable[..., Any] | AbstractAsyncContextManager[Any]
+"""A lifespan as FastAPI, Starlette and Litestar take it."""
 
 OnUnavailable = Literal["fail", "retry"]
-"""What a broker that cannot be reached does to the start of its application."""
+
+
+class LimitOptions(TypedDict, total=False):
+    """How brokers start and stop: arguments of `broker_lifespan` and of every host.
+
+    Attributes:
+        startup_timeout: How many seconds the start of the brokers may take in all; with
+            ``on_unavailable="retry"``, each attempt of each broker. 10 by default.
+        shutdown_timeout: How many seconds the stop may take: messages that were received are
+            handled, then the connections are closed, at the deadline by force. 15 by default.
+        on_unavailable: What a broker does that cannot be reached: ``"fail"``, the default, fails
+            the startup; ``"retry"`` lets the application start at once and connects in the
+            background, while `make_readiness_asgi` answers 503.
+        shutdown_delay: How many seconds SIGTERM is kept from the server, while readiness is 503
+            already, so that a load balancer sends its requests elsewhere before the listeners
+            close. 0 by default. Works for uvicorn and for gunicorn's UvicornWorker.
+    """
+
+    startup_timeout: float
+    shutdown_timeout: float
+    on_unavailable: OnUnavailable
+    shutdown_delay: float
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How brokers start and stop; the arguments of `broker_lifespan`."""
+    """The values of `LimitOptions`, each with its default."""
 
     startup_timeout: float = 10.0
     shutdown_timeout: float = 15.0
     on_unavailable: OnUnavailable = "fail"
     shutdown_delay: float = 0.0
 
-    def __post_init__(self) -> None:
-        if self.on_unavailable not in ("fail", "retry"):
-            msg = f"on_unavailable must be 'fail' or 'retry', got {self.on_unavailable!r}."
-            raise ValueError(msg)
+    @classmethod
+    def of(cls, where: str, options: Mapping[str, Any]) -> Limits:
+        """Check the options that `where` was given.
+
+        Raises:
+            TypeError: One is not an option, or not a number of seconds.
+            ValueError: A number of seconds is negative, or `on_unavailable` is something else.
+        """
+        known = {each.name for each in fields(cls)}
+        for name, value in options.items():
+            if name not in known:
+                msg = (
+                    f"{where}() got an unexpected argument {name!r}; "
+                    f"how brokers start and stop is said by {', '.join(sorted(known))}."
+                )
+                raise TypeError(msg)
+            if name == "on_unavailable":
+                if value not in ("fail", "retry"):
+                    msg = f"on_unavailable must be 'fail' or 'retry', got {value!r}."
+                    raise ValueError(msg)
+            elif not isinstance(value, (int, float)):
+                msg = f"{name} must be a number of seconds, got {value!r}."
+                raise TypeError(msg)
+            elif not value >= 0:
+                msg = f"{name} must be a number of seconds from 0, got {value!r}."
+                raise ValueError(msg)
+        return cls(**options)
 
 
 def broker_lifespan(
     *brokers_or_app: BrokerOrApp,
     lifespan: HostLifespan | None = None,
-    startup_timeout: float = 10.0,
-    shutdown_timeout: float = 15.0,
-    on_unavailable: OnUnavailable = "fail",
-    shutdown_delay: float = 0.0,
+    **limits: Unpack[LimitOptions],
 ) -> BrokerLifespan:
     """Start brokers with a host application, and stop them with it.
 
@@ -88,18 +138,12 @@ def broker_lifespan(
     Args:
         brokers_or_app: One or several brokers, or a `FastStream` application, whose lifespan and
             hooks then run too.
-        lifespan: A lifespan of your own. It is entered before the brokers start and left after
-            they have stopped; the state that it yields is passed on.
-        startup_timeout: How many seconds the start of the brokers may take in all; with
-            ``on_unavailable="retry"``, each attempt of each broker.
-        shutdown_timeout: How many seconds the stop may take: messages that were received are
-            handled, then the connections are closed, at the deadline by force.
-        on_unavailable: What a broker does that cannot be reached: ``"fail"`` fails the startup,
-            ``"retry"`` lets the application start at once and connects in the background, while
-            `make_readiness_asgi` answers 503.
-        shutdown_delay: How many seconds SIGTERM is kept from the server, while readiness is 503
-            already, so that a load balancer sends its requests elsewhere before the listeners
-            close. Works for uvicorn and for gunicorn's UvicornWorker.
+        lifespan: A lifespan of your own, as the host takes it: a function that returns an
+            asynchronous context manager, an asynchronous generator function, or the context
+            manager itself. It is entered before the brokers start and left after they have
+            stopped; the state that it yields is passed on.
+        limits: ``startup_timeout``, ``shutdown_timeout``, ``on_unavailable`` and
+            ``shutdown_delay``: see `LimitOptions`.
 
     Returns:
         A callable that takes the host application and returns an asynchronous context manager. It
@@ -107,12 +151,11 @@ def broker_lifespan(
         yields. Source: ASGI specification, "Lifespan Protocol".
 
     Raises:
-        TypeError: No broker was given, or something that is none.
-        ValueError: `on_unavailable` is something else.
+        TypeError: No broker was given, or something that is none; or a limit is unknown.
+        ValueError: A limit has a value that cannot be.
     """
     check_brokers("broker_lifespan", brokers_or_app)
-    limits = Limits(startup_timeout, shutdown_timeout, on_unavailable, shutdown_delay)
-    return BrokerLifespan(brokers_or_app, lifespan, limits)
+    return BrokerLifespan(brokers_or_app, lifespan, Limits.of("broker_lifespan", limits))
 
 
 class BrokerLifespan:
@@ -126,6 +169,7 @@ class BrokerLifespan:
         lifespan: HostLifespan | None,
         limits: Limits,
     ) -> None:
+        adopt(brokers_of(*brokers_or_app))
         self._brokers_or_app = brokers_or_app
         self._lifespan = lifespan
         self._limits = limits
@@ -135,147 +179,196 @@ class BrokerLifespan:
         """Enter the lifespan of `host`, an application of any framework."""
         async with AsyncExitStack() as stack:
             state: dict[str, Any] = {}
+            of_scope = ensure_state()
             if self._lifespan is not None:
-                yielded = await stack.enter_async_context(self._lifespan(host))
+                yielded = await stack.enter_async_context(entering(self._lifespan, host))
                 state.update(yielded or {})
-            await stack.enter_async_context(run_with_limits(self._brokers_or_app, self._limits, {}))
             environment = Environment.of(*self._brokers_or_app)
+            environment.lifespan_state = ChainMap(state, of_scope)
+            await stack.enter_async_context(
+                run_brokers(self._brokers_or_app, self._limits, host=Host(environment, host))
+            )
             brokers = tuple(brokers_of(*self._brokers_or_app))
             state = {"broker": brokers[0] if brokers else None, "brokers": brokers, **state}
             state[STATE_KEY] = environment
+            # For hosts and servers that do not pass the lifespan state on to the requests.
             if (host_state := getattr(host, "state", None)) is not None:
-                # For hosts and servers that do not pass the lifespan state on to the requests.
-                setattr(host_state, STATE_KEY, environment)
+                stack.enter_context(_set(host_state, STATE_KEY, environment))
             yield state
 
 
-def running(
-    *brokers_or_app: BrokerOrApp,
-    startup_timeout: float = 10.0,
-    shutdown_timeout: float = 15.0,
-    on_unavailable: OnUnavailable = "fail",
-    shutdown_delay: float = 0.0,
-    options: Mapping[str, Any] | None = None,
-) -> AbstractAsyncContextManager[None]:
+@asynccontextmanager
+async def entering(lifespan: HostLifespan, /, *args: Any, **options: Any) -> AsyncIterator[Any]:
+    """Enter a lifespan in any of the forms that hosts take.
+
+    Args:
+        lifespan: A callable that returns an asynchronous context manager, an asynchronous generator
+            or a generator, or such a context manager itself.
+        args: What the callable is given.
+        options: The same by name.
+
+    Raises:
+        TypeError: It is nothing of these.
+    """
+    made: Any = lifespan
+    if not isinstance(lifespan, AbstractAsyncContextManager):
+        made = lifespan(*args, **options)
+    if inspect.isgenerator(made):
+        with contextmanager(lambda: made)() as state:
+            yield state
+        return
+    if inspect.isasyncgen(made):
+        made = asynccontextmanager(lambda: made)()
+    if not isinstance(made, AbstractAsyncContextManager):
+        if inspect.iscoroutine(made):
+            made.close()
+        msg = f"The lifespan {lifespan!r} gave {made!r}. Put @asynccontextmanager above it."
+        raise TypeError(msg)
+    async with made as state:
+        yield state
+
+
+@contextmanager
+def _set(target: Any, name: str, value: Any) -> Iterator[None]:
+    """Let an object have an attribute for the length of a block."""
+    before = getattr(target, name, None)
+    setattr(target, name, value)
+    try:
+        yield
+    finally:
+        if getattr(target, name, None) is value:  # nobody else has set it meanwhile
+            delattr(target, name)
+            if before is not None:
+                setattr(target, name, before)
+
+
+@asynccontextmanager
+async def run_brokers(
+    brokers_or_app: Sequence[BrokerOrApp],
+    limits: Limits,
+    options: Mapping[str, Any] = MappingProxyType({}),
+    host: Host | None = None,
+) -> AsyncIterator[None]:
     """Run brokers, or a FastStream application with its hooks, for the length of a block.
 
     What is opened first is closed last, and whatever fails, the rest is still closed: the lifespan
     of the application, ``on_startup`` with ``after_shutdown``, the brokers, ``after_startup`` with
-    ``on_shutdown``. What runs already, in an outer block, goes on until the last block is left.
+    ``on_shutdown``. Blocks may overlap in any order: what runs already goes on until the last
+    block is left, and a block that begins while that ends waits, and starts it again.
 
     Args:
         brokers_or_app: Brokers or applications.
-        startup_timeout: As for `broker_lifespan`.
-        shutdown_timeout: As for `broker_lifespan`.
-        on_unavailable: As for `broker_lifespan`. With ``"retry"``, ``after_startup`` hooks run in
-            the background too, once every broker has started.
-        shutdown_delay: As for `broker_lifespan`.
+        limits: How they start and stop. With ``on_unavailable="retry"``, ``after_startup`` hooks
+            run in the background too, once every broker has started.
         options: What the command line of ``faststream run`` gives to the lifespan and to the
             ``on_startup`` hooks.
+        host: The application whose dependency injection the subscribers use.
 
     Raises:
         BrokerUnavailable: A broker did not start in time.
-        ValueError: `on_unavailable` is something else.
+        SetupError: A subscriber asks for what nothing can give it.
     """
-    limits = Limits(startup_timeout, shutdown_timeout, on_unavailable, shutdown_delay)
-    return run_with_limits(brokers_or_app, limits, options or {})
-
-
-@asynccontextmanager
-async def run_with_limits(
-    brokers_or_app: Sequence[BrokerOrApp], limits: Limits, options: Mapping[str, Any]
-) -> AsyncIterator[None]:
-    """Do what `running` does, with its limits in one object."""
     async with AsyncExitStack() as stack:
         apps = [target for target in brokers_or_app if isinstance(target, Application)]
-        hooks = [hooks_of(app) for app in apps if stack.enter_context(_use(app)).is_first]
-        for each in hooks:
-            await stack.enter_async_context(each.lifespan(**options))
-        for each in hooks:
-            _run_at_exit(stack, each.after_shutdown)
-            async with startup_validation():
-                for hook in each.on_startup:
-                    await hook(**options)
+        for app in apps:
+            block = SharedBlock.of(app, "lifespan and on_startup")
+            await stack.enter_async_context(block.enter(partial(_open, app, options)))
+
         # A hook may have added a broker, and one may be added while the application runs.
-        await stack.enter_async_context(_started(lambda: brokers_of(*brokers_or_app), limits))
-        for each in hooks:
-            _run_at_exit(stack, each.on_shutdown)
-        after_startup = [hook for each in hooks for hook in each.after_startup]
-        if limits.on_unavailable == "retry":
-            await stack.enter_async_context(
-                _in_background(_when_started(brokers_of(*brokers_or_app), after_startup))
-            )
-        else:
-            for hook in after_startup:
-                await hook()
-        stack.enter_context(
-            _announcing_stop(lambda: brokers_of(*brokers_or_app), limits.shutdown_delay)
-        )
+        def find() -> list[AnyBroker]:
+            return brokers_of(*brokers_or_app)
+
+        adopt(find(), host=host)
+        await stack.enter_async_context(hosting(find(), host, limits.shutdown_timeout))
+        await stack.enter_async_context(_started(find, limits))
+        for app in apps:
+            block = SharedBlock.of(app, "after_startup")
+            hooks = partial(_call_after_startup, app, find(), limits)
+            await stack.enter_async_context(block.enter(hooks))
+        stack.enter_context(_watching_sigterm(find, limits))
         yield
 
 
-def _run_at_exit(stack: AsyncExitStack, hooks: Sequence[Any]) -> None:
+async def _open(app: Application, options: Mapping[str, Any], stack: AsyncExitStack) -> None:
+    hooks = hooks_of(app)
+    await stack.enter_async_context(hooks.lifespan(**options))
+    _call_at_exit(stack, hooks.after_shutdown)
+    async with startup_validation():
+        for hook in hooks.on_startup:
+            await hook(**options)
+
+
+async def _call_after_startup(
+    app: Application, brokers: Sequence[AnyBroker], limits: Limits, stack: AsyncExitStack
+) -> None:
+    hooks = hooks_of(app)
+    _call_at_exit(stack, hooks.on_shutdown)
+    if limits.on_unavailable == "retry":
+        work = _when_started([Supervisor.of(each) for each in brokers], hooks.after_startup)
+        await stack.enter_async_context(_in_background(work))
+    else:
+        for hook in hooks.after_startup:
+            await hook()
+
+
+def _call_at_exit(stack: AsyncExitStack, hooks: Sequence[Any]) -> None:
     for hook in reversed(hooks):
         stack.push_async_callback(hook)
 
 
 @asynccontextmanager
 async def _started(find: Callable[[], list[AnyBroker]], limits: Limits) -> AsyncIterator[None]:
-    uses: dict[Supervisor, _Use] = {}
-    deadline = anyio.current_time() + limits.startup_timeout
-    with ExitStack() as stack:
-        try:
-            for broker in find():
-                supervisor = Supervisor.of(broker)
-                use = uses[supervisor] = stack.enter_context(_use(broker))
-                if not use.is_first:
-                    continue
-                if limits.on_unavailable == "retry" and not supervisor.patched:
-                    supervisor.start_in_background(limits.startup_timeout)
-                else:
-                    await supervisor.start(max(deadline - anyio.current_time(), 0.001))
-                    supervisor.watch()
-            yield
-        finally:
-            late = [each for each in map(Supervisor.of, find()) if each not in uses]
-            last = [supervisor for supervisor, use in uses.items() if use.is_last]
-            await _stop(last + late, limits.shutdown_timeout)
-
-
-class _Use:
-    """One of the blocks that run a broker or an application now."""
-
-    def __init__(self, uses: list[_Use]) -> None:
-        self._uses = uses
-        self.is_first = not uses
-
-    @property
-    def is_last(self) -> bool:
-        return self._uses == [self]
-
-
-_uses: WeakKeyDictionary[BrokerOrApp, tuple[AbstractEventLoop, list[_Use]]] = WeakKeyDictionary()
-
-
-@contextmanager
-def _use(target: BrokerOrApp) -> Iterator[_Use]:
-    # What ran in another event loop ended with it, whether or not it was stopped.
-    loop = asyncio.get_running_loop()
-    known = _uses.get(target)
-    uses = known[1] if known is not None and known[0] is loop else []
-    _uses[target] = (loop, uses)
-    use = _Use(uses)
-    uses.append(use)
+    known = [Supervisor.of(broker) for broker in find()]
+    held: list[Supervisor] = []
+    seconds = limits.startup_timeout
     try:
-        yield use
+        for supervisor in known:
+            start = _Start(supervisor, limits, seconds)
+            await supervisor.holds.enter(start)
+            held.append(supervisor)
+            await start.wait_for_others()
+            seconds = start.seconds
+        yield
     finally:
-        uses.remove(use)
+        # Those that were added later, and that nobody else runs.
+        late = {Supervisor.of(broker) for broker in find()} - set(known)
+        late = {each for each in late if each.holds.unused}
+        with ExitStack() as stack:
+            last = [each for each in held if stack.enter_context(each.holds.leaving())]
+            await _stop([*last, *late], limits.shutdown_timeout)
 
 
-async def _when_started(brokers: list[AnyBroker], hooks: Sequence[Any]) -> None:
+class _Start:
+    """The start of a broker, within what is left of the time of all of them."""
+
+    def __init__(self, supervisor: Supervisor, limits: Limits, seconds: float) -> None:
+        self.seconds = seconds
+        self._supervisor = supervisor
+        self._in_background = limits.on_unavailable == "retry" and not supervisor.in_memory
+        self._limits = limits
+
+    async def __call__(self) -> None:
+        if self._in_background:
+            self._supervisor.start_in_background(self._limits.startup_timeout)
+            return
+        began = anyio.current_time()
+        await self._supervisor.start(max(self.seconds, 0.001))
+        self.seconds -= anyio.current_time() - began
+
+    async def wait_for_others(self) -> None:
+        """Wait for a broker that another block starts in the background."""
+        if self._in_background or self._supervisor.started.is_set():
+            return
+        with anyio.move_on_after(self.seconds):
+            await self._supervisor.started.wait()
+            return
+        msg = f"{self._supervisor.name} did not start in time ({self._supervisor.reason})."
+        raise BrokerUnavailable(msg)
+
+
+async def _when_started(supervisors: list[Supervisor], hooks: Sequence[Any]) -> None:
     if not hooks:
         return
-    supervisors = [Supervisor.of(broker) for broker in brokers]
     for supervisor in supervisors:
         await supervisor.started.wait()
     try:
@@ -284,7 +377,7 @@ async def _when_started(brokers: list[AnyBroker], hooks: Sequence[Any]) -> None:
     except Exception as error:
         default_logger.exception("An after_startup hook failed; the application is not ready.")
         for supervisor in supervisors:
-            supervisor.fail(f"an after_startup hook failed: {type(error).__name__}")
+            supervisor.hold(f"an after_startup hook failed: {type(error).__name__}")
 
 
 @asynccontextmanager
@@ -328,39 +421,22 @@ async def _stop(started: list[Supervisor], seconds: float) -> None:
         raise errors[0]
 
 
-@contextmanager
-def _announcing_stop(find: Callable[[], list[AnyBroker]], delay: float) -> Iterator[None]:
-    """Turn readiness to 503 at SIGTERM, and pass the signal on to the server after a delay.
+def _watching_sigterm(
+    find: Callable[[], list[AnyBroker]], limits: Limits
+) -> AbstractContextManager[None]:
+    def announce() -> bool:
+        supervisors = [Supervisor.of(broker) for broker in find()]
+        news = not any(each.announced for each in supervisors)
+        for each in supervisors:
+            each.announce_stop()
+        return news
 
-    A server closes its listeners before it ends the lifespan, which would be too late to tell.
-    """
-    previous = signal.getsignal(signal.SIGTERM)
-    if threading.current_thread() is not threading.main_thread() or not callable(previous):
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    passed_on = False
+    # Half of the time for the server to end its requests and the lifespan, half for the handlers.
+    half = limits.shutdown_timeout / 2
 
-    def pass_on(number: int, frame: Any = None) -> None:
-        nonlocal passed_on
-        passed_on = True
-        previous(number, frame)
+    async def end_consuming() -> None:
+        await asyncio.gather(*(Supervisor.of(broker).end_consuming() for broker in find()))
 
-    def on_sigterm(number: int, frame: Any) -> None:
-        first = not any(each.announced for each in supervisors())
-        for supervisor in supervisors():
-            supervisor.announce_stop()
-        if delay and first and not passed_on:
-            loop.call_soon_threadsafe(lambda: loop.call_later(delay, pass_on, number))
-        else:
-            pass_on(number, frame)
-
-    def supervisors() -> list[Supervisor]:
-        return [Supervisor.of(broker) for broker in find()]
-
-    signal.signal(signal.SIGTERM, on_sigterm)
-    try:
-        yield
-    finally:
-        if signal.getsignal(signal.SIGTERM) is on_sigterm:
-            signal.signal(signal.SIGTERM, previous)
+    return watching_sigterm(
+        announce, delay=limits.shutdown_delay, overdue=end_consuming, patience=half
+    )

@@ -1,8 +1,19 @@
+import atexit
+import sys
 from collections.abc import Iterator
+from logging.handlers import QueueListener
 
 import pytest
 
 from faststream_integrations.testing import nats_server
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if sys.version_info < (3, 11):
+        # Its event loop, and aiormq 6, which has no successor there, leave the connection of a
+        # cancelled connect to the garbage collector.
+        for what in ("<socket", "transport"):
+            config.addinivalue_line("filterwarnings", f"ignore:unclosed {what}:ResourceWarning")
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +26,20 @@ def nats_url() -> Iterator[str]:
     """The address of a real NATS server with JetStream, one for the whole run."""
     with nats_server() as server:
         yield server.url
+
+
+@pytest.fixture(autouse=True)
+def no_logging_thread_stays(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """End the threads that Litestar starts for the logs of each application, and never ends."""
+    listeners: list[QueueListener] = []
+    start = QueueListener.start
+
+    def remember(self: QueueListener) -> None:
+        start(self)
+        listeners.append(self)
+
+    monkeypatch.setattr(QueueListener, "start", remember)
+    yield
+    for listener in listeners:
+        listener.stop()
+        atexit.unregister(listener.stop)

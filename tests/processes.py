@@ -21,11 +21,24 @@ DEADLINE = 60.0
 
 COMMANDS = {
     "uvicorn": "uvicorn {app} --port {port} --log-level warning",
+    "uvicorn-access": "uvicorn {app} --port {port}",
+    "uvicorn-limit": (
+        "uvicorn {app} --port {port} --log-level warning --timeout-graceful-shutdown 3"
+    ),
     "uvicorn-workers": "uvicorn {app} --port {port} --workers 2 --log-level warning",
     "hypercorn": "hypercorn {app} --bind 127.0.0.1:{port}",
+    "hypercorn-alone": "hypercorn {app} --bind 127.0.0.1:{port} --workers 0",
     "granian": "granian --interface asgi {app} --port {port}",
     "gunicorn-uvicorn": "gunicorn -k uvicorn.workers.UvicornWorker {app} --bind 127.0.0.1:{port}",
+    "gunicorn-workers": (
+        "gunicorn -k uvicorn.workers.UvicornWorker -w 2 {app} --bind 127.0.0.1:{port}"
+    ),
+    "gunicorn-uvicorn-limit": (
+        "gunicorn -k uvicorn.workers.UvicornWorker {app} --bind 127.0.0.1:{port} "
+        "--graceful-timeout 3"
+    ),
     "gunicorn-asgi": "gunicorn -k asgi {app} --bind 127.0.0.1:{port}",
+    "gunicorn-asgi-limit": "gunicorn -k asgi {app} --bind 127.0.0.1:{port} --graceful-timeout 3",
     "faststream": "faststream run {app} --port {port}",
     "faststream-workers": "faststream run {app} --workers 2 --port {port}",
 }
@@ -63,6 +76,14 @@ class Server:
                 pass
             time.sleep(0.05)
         raise TimeoutError(self.output)
+
+    def wait_for_output(self, text: str, times: int = 1) -> None:
+        """Wait until the output has a text so many times."""
+        deadline = time.monotonic() + DEADLINE
+        while self.output.count(text) < times:
+            assert self.process.poll() is None, self.output
+            assert time.monotonic() < deadline, self.output
+            time.sleep(0.05)
 
     def end(self, sig: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and return the exit status."""

@@ -12,18 +12,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import anyio
 import anyio.lowlevel
 import httpx
 import psutil
 import pytest
+from fastapi import Header
 
 from examples.demo import HOSTS
-from examples.orders import asgi_app, fastapi_app, litestar_app
-from examples.orders.service import broker, orders
 from faststream_integrations.testing import asgi_client
 
 ROOT = Path(__file__).parent.parent
@@ -207,17 +207,41 @@ def test_busy_port_is_named_with_what_to_do(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "app",
-    [fastapi_app.app, litestar_app.app, asgi_app.app],
-    ids=["fastapi", "litestar", "asgi"],
-)
-async def test_order_service_runs_in_memory(app: Any) -> None:
-    async with asgi_client(app, broker) as client:
+@pytest.fixture
+def module(host: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The service in one host, with a broker of its own."""
+    for name in [name for name in sys.modules if name.startswith("examples.orders.")]:
+        monkeypatch.delitem(sys.modules, name)
+    return import_module(HOSTS[host].partition(":")[0])
+
+
+@every_host
+async def test_order_service_runs_in_memory(module: Any) -> None:
+    async with asgi_client(module.app, module.broker) as client:
         placed = await client.post("/orders", json={"drink": "tea", "quantity": 2})
         assert (placed.status_code, placed.json()["total"]) == (202, "5.60")
         with anyio.fail_after(WAIT):
-            while placed.json()["id"] not in orders:
+            while placed.json()["id"] not in module.orders:
                 await anyio.lowlevel.checkpoint()
         stored = await client.get(placed.headers["Location"])
         assert stored.json() == placed.json()
+
+
+@pytest.mark.parametrize("host", ["fastapi"])
+async def test_endpoint_and_subscriber_take_the_same_dependency(module: Any) -> None:
+    asked: list[str] = []
+
+    async def note(x_customer: Annotated[str, Header()]) -> str:
+        asked.append(x_customer)
+        return x_customer
+
+    module.app.dependency_overrides[module.read_customer] = note
+    async with asgi_client(module.app, module.broker) as client:
+        placed = await client.post("/orders", json={"drink": "tea"}, headers={"X-Customer": "Ada"})
+        order = placed.json()["id"]
+        with anyio.fail_after(WAIT):
+            while order not in module.orders:
+                await anyio.lowlevel.checkpoint()
+        await module.broker.publish(order, "orders.cancelled", headers={"x-customer": "Bob"})
+        assert order not in module.orders
+    assert asked == ["Ada", "Bob"]

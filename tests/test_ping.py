@@ -125,6 +125,7 @@ async def test_client_that_goes_away_does_not_end_the_ping_of_others():
         while not broker.calls:
             await asyncio.sleep(0)
         gone.cancel()
+        await asyncio.wait({gone})
         release.set()
         assert (await stays).status_code == 204
     assert broker.calls == 1

@@ -19,6 +19,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi import Request as FastAPIRequest
 from faststream import Context, FastStream
+from faststream._internal.broker import BrokerUsecase
 from faststream.asgi import AsgiFastStream as UpstreamAsgiFastStream
 from faststream.nats import NatsBroker, TestNatsBroker
 from faststream.redis import RedisBroker, TestRedisBroker
@@ -32,7 +33,6 @@ from starlette.responses import Response as StarletteResponse
 from starlette.routing import Route
 
 from faststream_integrations import AsgiFastStream, get, testing
-from faststream_integrations._faststream import BrokerUsecase
 from faststream_integrations.asgi import AsgiResponse, JSONResponse
 from faststream_integrations.testing import asgi_client, nats_server
 

@@ -4,7 +4,7 @@
 // manifest.json says which is which. A package with a licence that is not listed here fails.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
@@ -14,22 +14,44 @@ const source = (name) => join(here, "src", name);
 
 const LICENSES = new Set(["Apache-2.0", "BSD-3-Clause", "ISC", "MIT", "(MPL-2.0 OR Apache-2.0)"]);
 
-const COMPONENT_PARSER = /[\\/]react-component[\\/]lib[\\/]esm[\\/]helpers[\\/]index\.js$/;
+/**
+ * Modules of the AsyncAPI component, by their path, that this page has its own of. Its models, its
+ * Info, Servers, Messages and Schemas, and its plugins stay.
+ */
+const OWN = {
+  "components/Schema/Schema": "schema.tsx",
+  "containers/AsyncApi/Layout": "layout.tsx",
+  "containers/Messages/MessageExample": "message-example.tsx",
+  "helpers/marked": "markdown.ts",
+  "helpers/parser": "nothing.ts",
+};
+const COMPONENT = join(here, "node_modules/@asyncapi/react-component/lib/esm");
 
-/** Leaves out what the page does not use; see src/parser.ts and src/nothing.ts. */
+/** Puts modules of `src/` in the place of others, and leaves out what the page does not use. */
 const replacements = {
   name: "replacements",
   setup(build) {
+    const replaced = new Set();
     build.onResolve({ filter: /^@asyncapi\/parser(\/cjs\/document)?$/ }, () => ({
       path: source("parser.ts"),
     }));
-    build.onResolve({ filter: /^isomorphic-dompurify$/ }, () => ({ path: source("sanitize.ts") }));
+    build.onResolve({ filter: /^isomorphic-dompurify$/ }, () => ({ path: source("markdown.ts") }));
     build.onResolve({ filter: /^(@stoplight\/|@asyncapi\/specs$|fast-xml-parser$)/ }, () => ({
       path: source("nothing.ts"),
     }));
-    build.onResolve({ filter: /^\.\/parser$/ }, ({ importer }) =>
-      COMPONENT_PARSER.test(importer) ? { path: source("nothing.ts") } : undefined,
-    );
+    build.onResolve({ filter: /^\.\.?\// }, ({ path, resolveDir }) => {
+      if (!resolveDir.startsWith(COMPONENT)) return undefined;
+      const name = relative(COMPONENT, join(resolveDir, path)).replaceAll("\\", "/");
+      if (!Object.hasOwn(OWN, name)) return undefined;
+      replaced.add(name);
+      return { path: source(OWN[name]) };
+    });
+    build.onEnd(() => {
+      const missing = Object.keys(OWN).filter((name) => !replaced.has(name));
+      if (!missing.length) return undefined;
+      const text = `The AsyncAPI component has no ${missing.join(", ")} any more: see OWN in build.mjs.`;
+      return { errors: [{ text }] };
+    });
   },
 };
 
@@ -42,7 +64,7 @@ const result = await build({
   metafile: true,
   minify: true,
   format: "iife",
-  target: ["chrome103", "firefox102", "safari15.4"],
+  target: ["chrome103", "firefox102", "safari16"],
   jsx: "automatic",
   define: { "process.env.NODE_ENV": '"production"' },
   legalComments: "none",

@@ -1,13 +1,17 @@
+from functools import partial
+from typing import Any
+
 from fastapi import FastAPI
 from faststream.nats import NatsBroker
 from faststream.nats.opentelemetry import NatsTelemetryMiddleware
 from litestar import Litestar
+from opentelemetry import trace
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from opentelemetry.sdk.trace import TracerProvider
 
 from faststream_integrations import AsgiFastStream, post
 from faststream_integrations.asgi import JSONResponse
-from faststream_integrations.asgi.types import Scope
+from faststream_integrations.asgi.types import ASGIApp, Message, Receive, Scope, Send
 from faststream_integrations.fastapi import FastStreamRouter
 from faststream_integrations.litestar import FastStreamPlugin
 
@@ -30,17 +34,36 @@ async def order(scope: Scope) -> JSONResponse:
     return JSONResponse({})
 
 
-routes = [("/orders", order)]
+def named_spans(app: Any) -> ASGIApp:
+    """Name the span of a request by the template of its path."""
 
-# One of the three; the middleware of OpenTelemetry makes the span of the request.
-without_a_framework = OpenTelemetryMiddleware(
-    AsgiFastStream(broker, asgi_routes=routes), tracer_provider=provider
+    async def named(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_named(message: Message) -> None:
+            if message["type"] == "http.response.start" and "route" in scope:
+                template = f"{scope.get('root_path', '')}{scope['route'].path_format}"
+                span = trace.get_current_span()
+                span.update_name(f"{scope['method']} {template}")
+                span.set_attribute("http.route", template)
+            await send(message)
+
+        await app(scope, receive, send_named)
+
+    return named
+
+
+routes = [("/orders/{order_id}", order)]
+traced = partial(OpenTelemetryMiddleware, tracer_provider=provider)  # makes the span of a request
+
+# One of the three.
+without_a_framework = AsgiFastStream(
+    broker, asgi_routes=routes, asgi_middlewares=[traced, named_spans]
 )
 
 with_fastapi = FastAPI()
 with_fastapi.include_router(FastStreamRouter(broker, asgi_routes=routes))
-with_fastapi.add_middleware(OpenTelemetryMiddleware, tracer_provider=provider)
+with_fastapi.add_middleware(named_spans)
+with_fastapi.add_middleware(traced)
 
-with_litestar = OpenTelemetryMiddleware(
-    Litestar(plugins=[FastStreamPlugin(broker, asgi_routes=routes)]), tracer_provider=provider
+with_litestar = traced(
+    named_spans(Litestar(plugins=[FastStreamPlugin(broker, asgi_routes=routes)]))
 )

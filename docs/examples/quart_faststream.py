@@ -8,11 +8,12 @@ from quart import Quart, Response, request
 
 from faststream_integrations import broker_lifespan
 from faststream_integrations.asgi import HttpHandler
-from faststream_integrations.asgi.errors import RequestError
-from faststream_integrations.asgi.handlers import Endpoint, without_body
-from faststream_integrations.asgi.request import AsgiRequest
-from faststream_integrations.asgi.routing import check_path_parameters
 from faststream_integrations.environment import BrokerOrApp, Environment
+from faststream_integrations.http.errors import RequestError
+from faststream_integrations.http.handlers import BoundHandler
+from faststream_integrations.http.paths import check_path_parameters
+from faststream_integrations.http.protocol import without_body
+from faststream_integrations.http.request import AsgiRequest
 from faststream_integrations.types import ASGIApp, Message, Receive, Scope
 
 
@@ -47,7 +48,7 @@ def init_app(
         )
 
 
-def make_view(endpoint: Endpoint) -> Callable[..., Awaitable[Response]]:
+def make_view(endpoint: BoundHandler) -> Callable[..., Awaitable[Response]]:
     """Make the view that runs a compiled handler."""
 
     async def view(**path_params: str) -> Response:

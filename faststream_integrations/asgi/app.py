@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
+from faststream import FastStream as UpstreamFastStream
 from faststream.asgi import AsgiFastStream as UpstreamAsgiFastStream
 from faststream.asgi import AsyncAPIRoute as UpstreamAsyncAPIRoute
 from faststream.exceptions import StartupValidationError
-from typing_extensions import Self
+from typing_extensions import Self, Unpack
 
 from faststream_integrations._faststream import (
     EMPTY,
     Application,
-    UpstreamHttpHandler,
     default_logger,
     run_options,
     share_hooks,
 )
-from faststream_integrations.asgi.handlers import HttpHandler
-from faststream_integrations.asgi.routing import Router, check_path_parameters
-from faststream_integrations.asyncapi import AsyncAPIRoute
+from faststream_integrations.asgi.middleware import Middleware, wrap
+from faststream_integrations.asgi.routing import Router
 from faststream_integrations.environment import STATE_KEY, AnyBroker, Environment
-from faststream_integrations.lifespan import Limits, OnUnavailable, run_with_limits
+from faststream_integrations.hosting import Hosting
+from faststream_integrations.http.handlers import HttpHandler
+from faststream_integrations.lifespan import LimitOptions, Limits, run_brokers
+from faststream_integrations.subscribers import Host, adopt
 from faststream_integrations.types import ASGIApp, Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -38,10 +41,10 @@ if TYPE_CHECKING:
     from faststream.specification.base import SpecificationFactory
     from faststream.types import AnyCallable, Lifespan, LoggerProto, SettingField
 
-__all__ = ("AsgiFastStream", "as_asgi")
+__all__ = ("AsgiFastStream", "FastStream", "as_asgi")
 
 
-class AsgiFastStream(UpstreamAsgiFastStream):
+class AsgiFastStream(Hosting, UpstreamAsgiFastStream):
     """A FastStream application that any ASGI server runs.
 
     ``startup.complete`` is sent when the brokers consume, not before, and a broker that cannot be
@@ -63,16 +66,15 @@ class AsgiFastStream(UpstreamAsgiFastStream):
         after_shutdown: Hooks after the brokers have stopped.
         specification: The AsyncAPI document.
         asyncapi_path: Where the AsyncAPI page is served; nowhere by default.
-        startup_timeout: How many seconds the start of the brokers may take in all.
-        shutdown_timeout: How many seconds their stop may take; at the deadline by force.
-        on_unavailable: What a broker does that cannot be reached: ``"fail"`` the startup, or
-            ``"retry"`` in the background while the application serves HTTP.
-        shutdown_delay: How many seconds SIGTERM is kept from the server while readiness is 503
-            already. These four are explained at `broker_lifespan`.
+        asgi_middlewares: What stands around the routes, the first one outermost: callables from
+            ASGI application to ASGI application (``partial(CORSMiddleware, allow_origins=[...])``)
+            and `Middleware` objects of Starlette. Lifespan events pass them by.
+        limits: ``startup_timeout``, ``shutdown_timeout``, ``on_unavailable`` and
+            ``shutdown_delay``, as for `broker_lifespan`: see `LimitOptions`.
 
     Raises:
         SetupError: A route that cannot be served; the message says why.
-        ValueError: `on_unavailable` is something else.
+        ValueError: A limit has a value that cannot be.
     """
 
     def __init__(
@@ -90,11 +92,11 @@ class AsgiFastStream(UpstreamAsgiFastStream):
         after_shutdown: Sequence[AnyCallable] = (),
         specification: SpecificationFactory | None = None,
         asyncapi_path: str | UpstreamAsyncAPIRoute | None = None,
-        startup_timeout: float = 10.0,
-        shutdown_timeout: float = 15.0,
-        on_unavailable: OnUnavailable = "fail",
-        shutdown_delay: float = 0.0,
+        asgi_middlewares: Sequence[Middleware] = (),
+        **limits: Unpack[LimitOptions],
     ) -> None:
+        if inspect.isasyncgenfunction(lifespan):  # the other hosts take that, too
+            lifespan = asynccontextmanager(lifespan)
         super().__init__(
             *brokers,
             logger=logger,
@@ -108,13 +110,20 @@ class AsgiFastStream(UpstreamAsgiFastStream):
             after_shutdown=after_shutdown,
             specification=specification,
         )
-        self._limits = Limits(startup_timeout, shutdown_timeout, on_unavailable, shutdown_delay)
+        self._limits = Limits.of("AsgiFastStream", limits)
         self._router = Router()
-        self._environment = self._make_environment()
-        for path, route in asgi_routes:
-            self.mount(path, route)
-        if asyncapi_path:
-            self._mount_asyncapi(asyncapi_path)
+        self._stack: ASGIApp | None = None
+        for middleware in reversed(asgi_middlewares):
+            self.add_middleware(middleware)
+        self._become_host()
+        self._add_routes(asgi_routes, asyncapi_path)
+
+    def _become_host(self) -> None:
+        self.lifespan_context = self._taking_back_routes(self.lifespan_context)
+        environment = Environment.from_config(
+            self.config, brokers=self.brokers, logger=self.logger, handles_errors=True
+        )
+        self._host((self,), environment, self.schema)
 
     @classmethod
     def from_app(
@@ -123,10 +132,8 @@ class AsgiFastStream(UpstreamAsgiFastStream):
         asgi_routes: Sequence[tuple[str, ASGIApp]] = (),
         asyncapi_path: str | UpstreamAsyncAPIRoute | None = None,
         *,
-        startup_timeout: float = 10.0,
-        shutdown_timeout: float = 15.0,
-        on_unavailable: OnUnavailable = "fail",
-        shutdown_delay: float = 0.0,
+        asgi_middlewares: Sequence[Middleware] = (),
+        **limits: Unpack[LimitOptions],
     ) -> Self:
         """Make an ASGI application of a `FastStream` one, with everything that it has.
 
@@ -140,25 +147,20 @@ class AsgiFastStream(UpstreamAsgiFastStream):
             serializer=app.config.serializer,
             context=app.context,
             specification=app.schema,
-            startup_timeout=startup_timeout,
-            shutdown_timeout=shutdown_timeout,
-            on_unavailable=on_unavailable,
-            shutdown_delay=shutdown_delay,
+            asgi_middlewares=asgi_middlewares,
+            **limits,
         )
         # The brokers know the configuration of `app`; adding them again would nest it.
         asgi_app.brokers = app.brokers
-        asgi_app._environment = asgi_app._make_environment()
         share_hooks(app, asgi_app)
-        for path, route in asgi_routes:
-            asgi_app.mount(path, route)
-        if asyncapi_path:
-            asgi_app._mount_asyncapi(asyncapi_path)
+        asgi_app._become_host()
+        asgi_app._add_routes(asgi_routes, asyncapi_path)
         return asgi_app
 
-    def _make_environment(self) -> Environment:
-        return Environment.from_config(
-            self.config, brokers=self.brokers, logger=self.logger, handles_errors=True
-        )
+    def add_broker(self, broker: AnyBroker) -> None:
+        """Run a broker with the application."""
+        adopt([broker])
+        super().add_broker(broker)
 
     def mount(self, path: str, route: ASGIApp) -> None:
         """Serve a handler at `path`, or an ASGI application at and below it.
@@ -166,29 +168,66 @@ class AsgiFastStream(UpstreamAsgiFastStream):
         Raises:
             SetupError: The route cannot be served; the message says why.
         """
-        if isinstance(route, UpstreamHttpHandler):
-            handler = HttpHandler.adopt(route)
-            check_path_parameters(path, handler)
-            endpoint = handler.bind(self._environment)
-            # Python calls a bound method faster than an object that has `__call__`.
-            self._router.add(path, handler.methods, endpoint.__call__)
-            self.schema.add_http_route(path, handler)
-        else:
-            self._router.mount(path, route)
-        self.routes.append((path, route))
+        self.add_asgi_route(path, route)
 
-    def _mount_asyncapi(self, path: str | UpstreamAsyncAPIRoute) -> None:
-        """Serve the AsyncAPI page with all that belongs to it."""
-        for each, handler in AsyncAPIRoute.ensure_route(path).handlers(self.schema):
-            self.mount(each, handler)
+    def _serve_handler(self, path: str, handler: HttpHandler, methods: Collection[str]) -> None:
+        self._keep(path, handler)
+
+    def _serve_app(self, path: str, app: ASGIApp) -> None:
+        self._keep(path, app)
+
+    def _keep(self, path: str, app: ASGIApp) -> None:
+        self.routes.append((path, app))
+        self._route(path, app)
+        self._at_end_of_run(self._forget, path, app)
+
+    def _route(self, path: str, app: ASGIApp) -> None:
+        if isinstance(app, HttpHandler):
+            # Python calls a bound method faster than an object that has `__call__`.
+            self._router.add(path, app.methods, app.bind(self.environment).__call__)
+        else:
+            self._router.mount(path, app)
+
+    def _forget(self, path: str, app: ASGIApp) -> None:
+        self.routes.remove((path, app))
+        self._router.clear()
+        for each in self.routes:
+            self._route(*each)
+
+    def _taking_back_routes(
+        self, lifespan: Callable[..., AbstractAsyncContextManager[Any]]
+    ) -> Callable[..., AbstractAsyncContextManager[Any]]:
+        """Make a lifespan whose routes, and those of the hooks within it, end with it."""
+
+        @asynccontextmanager
+        async def run(**options: Any) -> AsyncIterator[None]:
+            with self._run_of_routes():
+                async with lifespan(**options):
+                    yield
+
+        return run
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an ASGI connection of any type."""
         if scope["type"] == "lifespan":
             await self.lifespan(scope, receive, send)
+        elif self._stack is not None:
+            await self._stack(scope, receive, send)
         else:
             app, scope = self._router.find(scope)
             await app(scope, receive, send)
+
+    def add_middleware(self, middleware: Middleware, *args: Any, **options: Any) -> None:
+        """Put a middleware around the application and those that it has, as its outermost one.
+
+        Args:
+            middleware: As in `asgi_middlewares`, or a class of which `args` and `options` are the
+                other arguments: ``app.add_middleware(CORSMiddleware, allow_origins=["*"])``.
+
+        Raises:
+            SetupError: It makes no ASGI application; the message says what it is.
+        """
+        self._stack = wrap(middleware, self._stack or self._router, *args, **options)
 
     async def run(
         self,
@@ -218,7 +257,9 @@ class AsgiFastStream(UpstreamAsgiFastStream):
     ) -> AsyncIterator[None]:
         """Run the application for the length of a block: lifespan, hooks and brokers."""
         options = run_extra_options or run_options(self)
-        async with run_with_limits((self,), self._limits, options):
+        host = Host(self.environment, self)
+        async with run_brokers((self,), self._limits, options, host):
+            self._check_handlers()
             yield
 
     async def lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -235,7 +276,7 @@ class AsgiFastStream(UpstreamAsgiFastStream):
                 if "state" in scope:
                     scope["state"].update(
                         {"broker": self.broker, "brokers": tuple(self.brokers)},
-                        **{STATE_KEY: self._environment},
+                        **{STATE_KEY: self.environment},
                     )
                 await send({"type": "lifespan.startup.complete"})
                 event = "shutdown"
@@ -255,10 +296,38 @@ class AsgiFastStream(UpstreamAsgiFastStream):
             self.logger.log(logging.INFO, message)
 
 
+class FastStream(UpstreamFastStream):
+    """FastStream's application, whose `as_asgi` makes an `AsgiFastStream` of this package."""
+
+    @property
+    def provider(self) -> Provider:
+        """The provider of dependencies."""
+        provider: Provider = self.config.provider
+        return provider
+
+    def as_asgi(
+        self,
+        asgi_routes: Sequence[tuple[str, ASGIApp]] = (),
+        asyncapi_path: str | UpstreamAsyncAPIRoute | None = None,
+        *,
+        asgi_middlewares: Sequence[Middleware] = (),
+        **limits: Unpack[LimitOptions],
+    ) -> AsgiFastStream:
+        """Make an ASGI application of this one; see `AsgiFastStream.from_app`."""
+        return AsgiFastStream.from_app(
+            self, asgi_routes, asyncapi_path, asgi_middlewares=asgi_middlewares, **limits
+        )
+
+
 def as_asgi(
     app: Application,
     asgi_routes: Sequence[tuple[str, ASGIApp]] = (),
     asyncapi_path: str | UpstreamAsyncAPIRoute | None = None,
+    *,
+    asgi_middlewares: Sequence[Middleware] = (),
+    **limits: Unpack[LimitOptions],
 ) -> AsgiFastStream:
-    """Make an ASGI application of a `FastStream` one; see `AsgiFastStream.from_app`."""
-    return AsgiFastStream.from_app(app, asgi_routes, asyncapi_path)
+    """Make an ASGI application of any `FastStream` one; see `AsgiFastStream.from_app`."""
+    return AsgiFastStream.from_app(
+        app, asgi_routes, asyncapi_path, asgi_middlewares=asgi_middlewares, **limits
+    )

@@ -2,163 +2,126 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
-from faststream.exceptions import SetupError
-
-from faststream_integrations.asgi.handlers import (
+from faststream_integrations.http.paths import (
+    Template,
+    below,
+    path_parameters,
+    takes_rest,
+    without_prefix,
+)
+from faststream_integrations.http.protocol import (
     NOT_FOUND,
-    HttpHandler,
     method_not_allowed,
+    options,
     refuse,
 )
-from faststream_integrations.types import ASGIApp, Scope
+from faststream_integrations.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ("Router", "below", "check_path_parameters", "path_parameters")
-
-_PARAMETER = re.compile(r"\{([^{}]*)\}")
+__all__ = ("Router",)
 
 
-def path_parameters(path: str) -> list[str]:
-    """Return the names of the parameters in a path like ``/orders/{order_id}``.
-
-    Raises:
-        SetupError: The path does not begin with ``/``, a parameter is not a whole segment or has
-            no name of its own.
-    """
-    if not path.startswith("/"):
-        msg = f"The path {path!r} has to begin with '/'."
-        raise SetupError(msg)
-    names = []
-    for segment in path.split("/"):
-        if "{" not in segment and "}" not in segment:
-            continue
-        match = _PARAMETER.fullmatch(segment)
-        if match is None or not match[1].isidentifier():
-            msg = (
-                f"The segment {segment!r} of the path {path!r}: a parameter is a whole segment "
-                "with a Python name, like '/orders/{order_id}'."
-            )
-            raise SetupError(msg)
-        names.append(match[1])
-    if len(set(names)) < len(names):
-        msg = f"A parameter repeats in the path {path!r}."
-        raise SetupError(msg)
-    return names
-
-
-def check_path_parameters(path: str, handler: HttpHandler) -> None:
-    """Refuse a path without the parameters that a handler reads.
-
-    Raises:
-        SetupError: The path lacks a parameter, or is malformed.
-    """
-    parameters = path_parameters(path)
-    for field in handler.call.fields():
-        if field.source == "path" and field.required and field.alias not in parameters:
-            msg = (
-                f"{handler!r} reads the path parameter {field.alias!r}, which the path {path!r} "
-                "does not have."
-            )
-            raise SetupError(msg)
-
-
-class Route:
+class Route(Template):
     """What answers at one path, by method."""
 
-    __slots__ = ("endpoints", "parameters", "path")
+    __slots__ = ("endpoints", "parameters", "takes_rest")
 
     def __init__(self, path: str, parameters: list[str]) -> None:
-        self.path = path
+        super().__init__(path)
         self.parameters = parameters
+        self.takes_rest = takes_rest(path)
         self.endpoints: dict[str, ASGIApp] = {}
-
-    def add(self, methods: Iterable[str], app: ASGIApp) -> None:
-        for method in methods:
-            if method in self.endpoints:
-                msg = (
-                    f"{method} {self.path} is answered by {self.endpoints[method]!r}; "
-                    f"{app!r} would never be called."
-                )
-                raise SetupError(msg)
-            self.endpoints[method] = app
 
     def find(self, scope: Scope) -> ASGIApp:
         """Return the handler of the request's method, or what refuses the request."""
+        scope["route"] = self
         try:
             return self.endpoints[scope["method"]]
         except KeyError:  # a websocket has no method
-            return method_not_allowed(tuple(self.endpoints)) if scope["type"] == "http" else refuse
+            if scope["type"] != "http":
+                return refuse
+            answer = options if scope["method"] == "OPTIONS" else method_not_allowed
+            return answer(tuple(self.endpoints))
+
+
+class Mount(Template):
+    """An ASGI application that answers at a prefix and below it."""
+
+    __slots__ = ("app", "prefix")
+
+    def __init__(self, path: str, app: ASGIApp) -> None:
+        super().__init__(path.rstrip("/") or "/")
+        self.prefix = path.rstrip("/")
+        self.app = app
 
 
 class Node:
     """A segment in the tree of the paths that have parameters."""
 
-    __slots__ = ("children", "parameter", "route")
+    __slots__ = ("children", "parameter", "rest", "route")
 
     def __init__(self) -> None:
         self.children: dict[str, Node] = {}
         self.parameter: Node | None = None
+        self.rest: Route | None = None
         self.route: Route | None = None
 
 
 class Router:
     """Finds the route of a request.
 
-    A static path comes before one with parameters, and a handler before a mount; of several
-    mounts the longest prefix counts. A handler answers with and without the trailing slash.
+    A static path comes before one with parameters, and a handler before a mount; a parameter that
+    takes the rest of a path comes after those that take a segment; of several mounts the longest
+    prefix counts. A handler answers with and without the trailing slash.
     """
 
     __slots__ = ("_mounts", "_root", "_static")
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all routes."""
         self._static: dict[str, Route] = {}
         self._root = Node()
-        self._mounts: list[tuple[str, ASGIApp]] = []
+        self._mounts: list[Mount] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request or a websocket."""
+        app, scope = self.find(scope)
+        await app(scope, receive, send)
 
     def add(self, path: str, methods: Iterable[str], app: ASGIApp) -> None:
-        """Let an ASGI application answer at a path, exactly.
+        """Let an ASGI application answer some methods at a path, exactly."""
+        route = self._route_at(path)
+        route.endpoints.update(dict.fromkeys(methods, app))
 
-        Raises:
-            SetupError: The path is malformed, or one of the methods is answered there already.
-        """
+    def _route_at(self, path: str) -> Route:
         parameters = path_parameters(path)
-        path = path.rstrip("/")
+        route = Route(path.rstrip("/") or "/", parameters)
         if not parameters:
-            route = self._static.get(path) or Route(path or "/", parameters)
-            route.add(methods, app)
-            self._static[path] = self._static[path + "/"] = route
-            return
+            stem = path.rstrip("/")
+            route = self._static.setdefault(stem, route)
+            self._static[f"{stem}/"] = route
+            return route
         node = self._root
-        for segment in path.split("/")[1:]:
+        for segment in path.rstrip("/").split("/")[1:]:
+            if takes_rest(segment):
+                node.rest = node.rest or route
+                return node.rest
             if segment.startswith("{"):
                 node.parameter = node.parameter or Node()
                 node = node.parameter
             else:
                 node = node.children.setdefault(segment, Node())
-        if node.route is None:
-            node.route = Route(path, parameters)
-        elif node.route.parameters != parameters:
-            msg = f"The paths {node.route.path!r} and {path!r} name one parameter differently."
-            raise SetupError(msg)
-        node.route.add(methods, app)
+        node.route = node.route or route
+        return node.route
 
     def mount(self, path: str, app: ASGIApp) -> None:
-        """Hand everything at a prefix and below it to an ASGI application.
-
-        Raises:
-            SetupError: The path does not begin with ``/`` or has parameters.
-        """
-        if path_parameters(path):
-            msg = f"The path {path!r}: a mounted application takes no path parameters."
-            raise SetupError(msg)
-        prefix = path.rstrip("/")
-        if any(prefix == mounted for mounted, _ in self._mounts):
-            msg = f"Another application is mounted at {path!r}."
-            raise SetupError(msg)
-        self._mounts.append((prefix, app))
-        self._mounts.sort(key=lambda mount: len(mount[0]), reverse=True)
+        """Hand everything at a prefix and below it to an ASGI application."""
+        self._mounts.append(Mount(path, app))
+        self._mounts.sort(key=lambda mount: len(mount.prefix), reverse=True)
 
     def find(self, scope: Scope) -> tuple[ASGIApp, Scope]:
         """Return what answers a request or a websocket, and the scope that it gets.
@@ -167,33 +130,27 @@ class Router:
         """
         path: str = scope["path"]
         if root_path := scope.get("root_path"):
-            path = _without_prefix(path, root_path)
+            path = without_prefix(path, root_path)
         if (route := self._static.get(path)) is not None:
             return route.find(scope), scope
-        if self._root.children or self._root.parameter:
+        root = self._root
+        if root.children or root.parameter or root.rest:
             segments = path.removesuffix("/").split("/")
-            if (match := _match(self._root, segments, 1, ())) is not None:
+            if (match := _match(root, segments, 1, ())) is not None:
                 route, values = match
+                if route.takes_rest and values[-1] and path.endswith("/"):
+                    values = (*values[:-1], f"{values[-1]}/")
+                endpoint = route.find(scope)
                 parameters = dict(zip(route.parameters, values))  # noqa: B905 - as many of each
                 if outer := scope.get("path_params"):
                     parameters = {**outer, **parameters}
-                scope = dict(scope)
-                scope["path_params"] = parameters
-                return route.find(scope), scope
-        for prefix, app in self._mounts:
+                return endpoint, {**scope, "path_params": parameters}
+        for mount in self._mounts:
+            prefix = mount.prefix
             if path == prefix or path.startswith(f"{prefix}/"):
-                return app, below(scope, prefix, path)
+                scope["route"] = mount
+                return mount.app, below(scope, prefix, path)
         return (NOT_FOUND if scope["type"] == "http" else refuse), scope
-
-
-def _without_prefix(path: str, root_path: str) -> str:
-    """Take the mount's prefix off a path.
-
-    ASGI's `path` includes `root_path`, but some hosts and proxies strip it all the same.
-    """
-    if path == root_path or path.startswith(f"{root_path}/"):
-        return path[len(root_path) :]
-    return path
 
 
 def _match(
@@ -203,6 +160,16 @@ def _match(
     for index in range(position, len(segments)):
         segment = segments[index]
         child = node.children.get(segment)
+        if node.rest is not None:
+            return (
+                (child is not None and _match(child, segments, index + 1, values))
+                or (
+                    node.parameter is not None
+                    and segment
+                    and _match(node.parameter, segments, index + 1, (*values, segment))
+                )
+                or (node.rest, (*values, "/".join(segments[index:])))
+            )
         if node.parameter is not None and segment:
             if child is not None and (found := _match(child, segments, index + 1, values)):
                 return found
@@ -211,14 +178,6 @@ def _match(
         if child is None:
             return None
         node = child
-    return None if node.route is None else (node.route, values)
-
-
-def below(scope: Scope, prefix: str, path: str) -> Scope:
-    """Return the scope for a mounted application: `root_path` grows by the prefix.
-
-    Its own root ends in a slash, so that it need not redirect to itself.
-    """
-    root_path = scope.get("root_path", "")
-    tail = "/" if path == prefix else ""
-    return {**scope, "root_path": root_path + prefix, "path": root_path + path + tail}
+    if node.route is not None:
+        return node.route, values
+    return None if node.rest is None else (node.rest, (*values, ""))

@@ -1,23 +1,19 @@
 """The AsyncAPI document as JSON and YAML, generated once for each state of the application."""
 
 import json
-import logging
-from collections.abc import Iterable
+from copy import copy
 from typing import Any
 
 from anyio import Lock, to_thread
-from faststream.specification import AsyncAPI
 from faststream.specification.base import SpecificationFactory
 from pydantic_core import to_json
 
-from faststream_integrations._faststream import Application
-from faststream_integrations.asyncapi.http_routes import add_missing_routes
+from faststream_integrations._faststream import default_logger
+from faststream_integrations.asyncapi.http_routes import add_to_document, http_operations
+from faststream_integrations.asyncapi.payloads import describable
 from faststream_integrations.asyncapi.response import Representation
-from faststream_integrations.environment import BrokerOrApp
 
-__all__ = ("Document", "DocumentError", "specification_of")
-
-logger = logging.getLogger(__name__)
+__all__ = ("Document", "DocumentError")
 
 
 class DocumentError(RuntimeError):
@@ -79,22 +75,27 @@ class Document:
 
     def _generate(self) -> bytes:
         try:
-            document = self.specification.to_specification().to_jsonable()
-            add_missing_routes(document, getattr(self.specification, "http_handlers", ()))
+            document = _document_of(self.specification)
             _sort(document)
             return to_json(document)
         except Exception as error:
-            logger.exception("The AsyncAPI document could not be generated")
+            default_logger.exception("The AsyncAPI document could not be generated.")
             msg = "The AsyncAPI document could not be generated; the server's log says why."
             raise DocumentError(msg) from error
 
 
-def specification_of(brokers_or_app: Iterable[BrokerOrApp]) -> SpecificationFactory:
-    """Return the specification of a `FastStream` application, else a new one."""
-    for target in brokers_or_app:
-        if isinstance(target, Application):
-            return target.schema
-    return AsyncAPI()
+def _document_of(specification: SpecificationFactory) -> dict[str, Any]:
+    if "brokers" not in getattr(specification, "__dict__", {}):
+        # Not FastStream's: it says what it says.
+        return dict(specification.to_specification().to_jsonable())
+    operations = http_operations(getattr(specification, "http_handlers", ()))
+    of_http = [schema for operation in operations for schema in operation.schemas()]
+    described: Any = copy(specification)
+    described.brokers = describable(described.brokers, of_http)
+    described.http_handlers = []
+    document: dict[str, Any] = described.to_specification().to_jsonable()
+    add_to_document(document, operations)
+    return document
 
 
 def _parts(specification: SpecificationFactory) -> list[object]:

@@ -3,7 +3,7 @@
 import html
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypedDict
@@ -15,7 +15,15 @@ from faststream_integrations.asyncapi.assets import Assets
 from faststream_integrations.asyncapi.response import Representation
 from faststream_integrations.types import Scope
 
-__all__ = ("DEFAULT_OPTIONS", "Page", "PageLinks", "PageOptions", "page_base")
+__all__ = (
+    "CSRF",
+    "DEFAULT_OPTIONS",
+    "Page",
+    "PageLinks",
+    "PageOptions",
+    "check_options",
+    "page_base",
+)
 
 
 class PageOptions(TypedDict, total=False):
@@ -64,7 +72,19 @@ DEFAULT_OPTIONS: PageOptions = {
     "try_it_out_plugin_url": site.ASYNCAPI_TRY_IT_PLUGIN_URL,
     "try_it_out_url": None,
 }
+CSRF = (("csrftoken", "x-csrftoken"), ("XSRF-TOKEN", "x-xsrf-token"))
+"""Cookies by which hosts protect themselves against forged requests, and the headers that send
+them back: those of Litestar, Starlette-CSRF and Django, and those of Angular's convention."""
 _SHOWN = ("sidebar", "info", "servers", "operations", "messages", "schemas", "errors")
+
+
+def check_options(owner: str, options: Mapping[str, Any]) -> None:
+    """Raise TypeError for an option that the page does not have."""
+    if unknown := options.keys() - DEFAULT_OPTIONS.keys():
+        msg = f"{owner} has no option {', '.join(sorted(unknown))}."
+        if "try_it_out_real_broker" in unknown:
+            msg += " Write try_it_out=TryItOut(real_broker=True) instead."
+        raise TypeError(msg)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,11 +95,13 @@ class PageLinks:
         document: The document as JSON.
         yaml: The document as YAML.
         try_it_out: The Try It Out endpoint; None where there is none.
+        status: What the subscribers do at present, as JSON; None where that is not told.
     """
 
     document: str = "asyncapi.json"
     yaml: str = "asyncapi.yaml"
     try_it_out: str | None = None
+    status: str | None = None
 
 
 class Page:
@@ -90,6 +112,10 @@ class Page:
         links: Where it finds the rest.
         assets: The bundled files.
         real_broker: Offer to publish to the real broker.
+        reports: The endpoint of Try It Out answers with reports, so that the page takes nothing
+            else for a success.
+        csrf: Cookie and header of the host's protection against forged requests, beside those
+            that `CSRF` knows.
 
     Raises:
         TypeError: There is no such option.
@@ -97,15 +123,22 @@ class Page:
     """
 
     def __init__(
-        self, options: PageOptions, links: PageLinks, assets: Assets, *, real_broker: bool
+        self,
+        options: PageOptions,
+        links: PageLinks,
+        assets: Assets,
+        *,
+        real_broker: bool,
+        reports: bool = False,
+        csrf: Sequence[tuple[str, str]] = (),
     ) -> None:
-        if unknown := options.keys() - DEFAULT_OPTIONS.keys():
-            msg = f"The AsyncAPI page has no option {', '.join(sorted(unknown))}."
-            raise TypeError(msg)
+        check_options("The AsyncAPI page", options)
         self._options = options = {**DEFAULT_OPTIONS, **options}
         self._links = links
         self._assets = assets
         self._real_broker = real_broker
+        self._reports = reports and not options["try_it_out_url"]
+        self._csrf = list(dict.fromkeys((*csrf, *CSRF)))
         self._has_panel = bool(links.try_it_out or options["try_it_out_url"])
         self._script = _replacement(options, "asyncapi_js_url")
         self._stylesheet = _replacement(options, "asyncapi_css_url")
@@ -116,8 +149,16 @@ class Page:
             "Referrer-Policy": "no-referrer",
         }
 
-    def render(self, base: str, title: str) -> Representation:
-        """The page for a browser that finds the page's files below `base`."""
+    def render(
+        self, base: str, title: str, unavailable: Mapping[str, str] | None = None
+    ) -> Representation:
+        """The page for a browser.
+
+        Args:
+            base: Where the browser finds the page's files.
+            title: The application's title.
+            unavailable: By the channel's id in the document, why no message can be tried there.
+        """
         values = {
             "title": title,
             "icon": _ICON,
@@ -131,16 +172,15 @@ class Page:
         ]
         body = _TEMPLATE.format(
             **{key: html.escape(value) for key, value in values.items()},
-            config=_json_in_html(self._config(base)),
+            config=_json_in_html(self._config(base, unavailable or {})),
             scripts="\n".join(
                 f'<script src="{html.escape(url)}" defer></script>' for url in scripts if url
             ),
         )
         return Representation(body.encode(), "text/html; charset=utf-8", headers=self._headers)
 
-    def _config(self, base: str) -> dict[str, object]:
+    def _config(self, base: str, unavailable: Mapping[str, str]) -> dict[str, object]:
         links, options = self._links, self._options
-        endpoint = options["try_it_out_url"] or f"{base}{links.try_it_out}"
         return {
             "document": base + links.document,
             "downloads": [
@@ -151,9 +191,16 @@ class Page:
                 "show": {key: shown for key, shown in options.items() if key in _SHOWN},
                 "expand": {"messageExamples": options["expand_message_examples"]},
             },
-            "tryItOut": {"url": endpoint, "realBroker": self._real_broker}
+            "tryItOut": {
+                "url": options["try_it_out_url"] or f"{base}{links.try_it_out}",
+                "realBroker": self._real_broker,
+                "reports": self._reports,
+                "csrf": self._csrf,
+                "unavailable": dict(unavailable),
+            }
             if self._has_panel
             else None,
+            "status": None if links.status is None else base + links.status,
         }
 
     def _policy(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from faststream_integrations.asgi.handlers import method_not_allowed, refuse
+from faststream_integrations.http.protocol import method_not_allowed, refuse
 from faststream_integrations.types import Receive, Scope, Send
 
 __all__ = ("READS", "Representation")
@@ -64,7 +64,9 @@ class Representation:
                 accepted.append(value)
             elif name == b"if-none-match":
                 known.append(value)
-        compress = len(self.body) >= _COMPRESS_FROM and _accepts_gzip(b",".join(accepted))
+        compress = len(self.body) >= _COMPRESS_FROM and _accepts_gzip(
+            b",".join(accepted)[:MAX_ACCEPT_ENCODING]
+        )
         encoding = self._gzip() if compress else self._plain
         if known and self._is_known(b",".join(known).decode("latin-1")):
             await _send(send, 304, encoding.headers_unchanged, b"")
@@ -107,6 +109,9 @@ async def _send(send: Send, status: int, headers: _Headers, body: bytes) -> None
     # A list of its own: middleware adds to it.
     await send({"type": "http.response.start", "status": status, "headers": [*headers]})
     await send({"type": "http.response.body", "body": body})
+
+
+MAX_ACCEPT_ENCODING = 256  # bytes; clients fill the cache
 
 
 @lru_cache(maxsize=256)  # browsers send a handful

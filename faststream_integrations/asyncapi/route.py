@@ -1,7 +1,7 @@
 """Where an application serves the docs page, as `asyncapi_path` takes it."""
 
 import posixpath
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 from faststream.asgi import AsyncAPIRoute as UpstreamRoute
@@ -9,10 +9,17 @@ from faststream.specification.base import SpecificationFactory
 from typing_extensions import Self, Unpack
 
 from faststream_integrations._faststream import EMPTY
-from faststream_integrations.asgi.handlers import HttpHandler
-from faststream_integrations.asyncapi.app import AsyncAPIApp, make_try_it_out
-from faststream_integrations.asyncapi.page import DEFAULT_OPTIONS, PageLinks, PageOptions
+from faststream_integrations.asyncapi.app import AsyncAPIApp, form_address, make_try_it_out
+from faststream_integrations.asyncapi.page import (
+    DEFAULT_OPTIONS,
+    PageLinks,
+    PageOptions,
+    check_options,
+)
 from faststream_integrations.asyncapi.response import Representation
+from faststream_integrations.asyncapi.try_it_out import RESPONSES, TryItOutRequest
+from faststream_integrations.http.handlers import HttpHandler
+from faststream_integrations.http.sources import Body, Field
 from faststream_integrations.types import ASGIApp
 
 __all__ = ("AsyncAPIRoute", "Endpoint")
@@ -45,10 +52,15 @@ class AsyncAPIRoute(UpstreamRoute):
         include_in_schema: Show the page's routes in the schema of the host (default: False).
         asyncapi_json_path: Where the document is, by default `{path}.json`; the YAML is beside
             it. With None it is only where the page itself needs it, below `path`.
-        try_it_out: Dry-run messages that the page sends (default: True). A `TryItOut` with limits
-            of its own, or another ASGI application, takes the place of the usual one.
-        try_it_out_path: Where to, by default `{path}/try`; None is `try_it_out=False`.
-        try_it_out_real_broker: Let the page publish to the real broker (default: False).
+        try_it_out: What answers the page's forms: True for dry runs (the default), False for no
+            forms, `TryItOut(real_broker=True, ...)` for dry runs with options of your own, or
+            another ASGI application.
+        try_it_out_path: Where that is, by default `{path}/try`. An address with a scheme is where
+            the forms send to instead, and nothing answers here; None is `try_it_out=False`.
+        status: Show on the page what the subscribers do at present, from `GET {path}/status`
+            (default: False, since it tells about the inside).
+        allowed_hosts: The names of the hosts that all of it but the page's files is served for,
+            `*.example.com` for all below one; by default any.
         **options: What the page shows: see `PageOptions`.
 
     Raises:
@@ -66,17 +78,19 @@ class AsyncAPIRoute(UpstreamRoute):
         *,
         try_it_out: bool | ASGIApp = True,
         try_it_out_path: str | None = EMPTY,
-        try_it_out_real_broker: bool = False,
+        status: bool = False,
+        allowed_hosts: Collection[str] = (),
         **options: Unpack[PageOptions],
     ) -> None:
-        if unknown := options.keys() - DEFAULT_OPTIONS.keys():
-            msg = f"AsyncAPIRoute has no option {', '.join(sorted(unknown))}."
-            raise TypeError(msg)
+        check_options("AsyncAPIRoute", options)
         stem = path.rstrip("/")
         if asyncapi_json_path is EMPTY:
             asyncapi_json_path = f"{stem or '/asyncapi'}.json"
         if try_it_out_path is EMPTY:
             try_it_out_path = f"{stem}/try"
+        if address := form_address(try_it_out_path):
+            options.setdefault("try_it_out_url", address)
+            try_it_out = False
         # Upstream's attributes, for upstream's application; not its arguments, which vary.
         self.path = path
         self.description = description
@@ -86,7 +100,8 @@ class AsyncAPIRoute(UpstreamRoute):
         self.asyncapi_json_path = asyncapi_json_path
         self.try_it_out = try_it_out if try_it_out_path else False
         self.try_it_out_path = try_it_out_path if try_it_out else None
-        self.try_it_out_real_broker = try_it_out_real_broker
+        self.status = status
+        self.allowed_hosts = allowed_hosts
         self.options = options
         vars(self).update({**DEFAULT_OPTIONS, **options})
 
@@ -117,20 +132,25 @@ class AsyncAPIRoute(UpstreamRoute):
 
         Raises:
             AssetsMissingError: The package was installed without the page's files.
-            ValueError: An address in the options cannot be used.
+            ValueError: An address in the options, or a host, cannot be used.
         """
         stem = self.path.rstrip("/")
         json_path = self.asyncapi_json_path or f"{stem}/asyncapi.json"
         yaml_path = f"{json_path.removesuffix('.json')}.yaml"
-        try_it_out = make_try_it_out(
-            self.try_it_out, specification, real_broker=self.try_it_out_real_broker
-        )
+        try_it_out = make_try_it_out(self.try_it_out, specification)
         links = PageLinks(
             document=_relative(json_path, stem),
             yaml=_relative(yaml_path, stem),
             try_it_out=self.try_it_out_path and _relative(self.try_it_out_path, stem),
+            status=_relative(f"{stem}/status", stem) if self.status else None,
         )
-        app = AsyncAPIApp(specification, self.options, links, try_it_out=try_it_out)
+        app = AsyncAPIApp(
+            specification,
+            self.options,
+            links,
+            try_it_out=try_it_out,
+            allowed_hosts=self.allowed_hosts,
+        )
         endpoints = [
             Endpoint(self.path, "GET", app.page, "asyncapi"),
             Endpoint(json_path, "GET", app.json, "asyncapi_json"),
@@ -140,8 +160,10 @@ class AsyncAPIRoute(UpstreamRoute):
             endpoints.append(
                 Endpoint(f"{stem}/static/{file.name}", "GET", file.content, f"asyncapi_{kind}")
             )
-        if try_it_out and self.try_it_out_path:
-            endpoints.append(Endpoint(self.try_it_out_path, "POST", try_it_out, "asyncapi_try"))
+        if app.status:
+            endpoints.append(Endpoint(f"{stem}/status", "GET", app.status, "asyncapi_status"))
+        if app.try_it_out and self.try_it_out_path:
+            endpoints.append(Endpoint(self.try_it_out_path, "POST", app.try_it_out, "asyncapi_try"))
         return endpoints
 
     def handlers(self, specification: SpecificationFactory) -> list[tuple[str, HttpHandler]]:
@@ -155,12 +177,12 @@ class AsyncAPIRoute(UpstreamRoute):
 
         Raises:
             AssetsMissingError: The package was installed without the page's files.
-            ValueError: An address in the options cannot be used.
+            ValueError: An address in the options, or a host, cannot be used.
         """
         return [
             (
                 endpoint.path,
-                HttpHandler(
+                (_TryItOutHandler if endpoint.method == "POST" else HttpHandler)(
                     _returning(endpoint.app, endpoint.name),
                     methods=(endpoint.method,),
                     include_in_schema=self.include_in_schema
@@ -169,10 +191,19 @@ class AsyncAPIRoute(UpstreamRoute):
                     tags=self.tags,
                     unique_id=self.unique_id if endpoint.path == self.path else None,
                     request_max_body_size=None,
+                    responses=RESPONSES if endpoint.method == "POST" else None,
                 ),
             )
             for endpoint in self.endpoints(specification)
         ]
+
+
+class _TryItOutHandler(HttpHandler):
+    """Says in the documents what the application that it returns reads of the request."""
+
+    @property
+    def fields(self) -> list[Field]:
+        return [Field("form", True, Body(), "form", TryItOutRequest, EMPTY)]
 
 
 def _returning(app: ASGIApp, name: str) -> Callable[[], Awaitable[ASGIApp]]:

@@ -5,6 +5,9 @@ dependencies of the `include_router` call, since then it refers to the router, a
 knows those dependencies only while its request handler is built.
 """
 
+import asyncio
+import inspect
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -12,7 +15,14 @@ import fastapi.routing
 from fastapi import APIRouter, params
 from fastapi.routing import APIRoute
 
-__all__ = ("LIVE_ROUTERS", "EffectiveRoute", "effective_route", "functions_of")
+__all__ = (
+    "LIVE_ROUTERS",
+    "EffectiveRoute",
+    "effective_route",
+    "endpoints_of",
+    "forget_route",
+    "mark_asynchronous",
+)
 
 LIVE_ROUTERS = hasattr(APIRouter, "handle")
 """Whether a request passes through the routers that are included, FastAPI 0.137 and later."""
@@ -22,9 +32,21 @@ LIVE_ROUTERS = hasattr(APIRouter, "handle")
 _route_context = getattr(fastapi.routing, "_effective_route_context_var", None)
 
 
+def mark_asynchronous(endpoint: Any) -> None:
+    """Let FastAPI know that calling an object gives a coroutine.
+
+    Before 0.136 it asks the object itself, and not its `__call__`.
+    """
+    if sys.version_info >= (3, 12):
+        inspect.markcoroutinefunction(endpoint)
+    else:
+        endpoint._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
+
+
 class EffectiveRoute(NamedTuple):
     """A route as it is where its router is included."""
 
+    route: Any
     path: str
     dependencies: list[params.Depends]
     dependency_overrides_provider: Any
@@ -40,19 +62,36 @@ def effective_route(route: APIRoute) -> EffectiveRoute | None:
         if context is not None and context.original_route is route:
             effective = context
     return EffectiveRoute(
-        effective.path, effective.dependencies, effective.dependency_overrides_provider
+        effective,
+        effective.path,
+        effective.dependencies,
+        effective.dependency_overrides_provider,
     )
 
 
-def functions_of(routes: Iterable[Any]) -> Iterator[Any]:
+def endpoints_of(routes: Iterable[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Go through the endpoints of an application, of its routers and of what it mounts.
 
     The dependencies that a route lists without a parameter are among them.
+
+    Yields:
+        The whole path, and the function.
     """
     for route in routes:
+        path = prefix + getattr(route, "path", "")
         if hasattr(route, "endpoint"):
-            yield route.endpoint
-        yield from (depends.dependency for depends in getattr(route, "dependencies", ()))
+            yield path, route.endpoint
+        for depends in getattr(route, "dependencies", ()):
+            yield path, depends.dependency
         # `fastapi.routing._IncludedRouter` (0.137.0 - 0.165.0) has its routes in this attribute.
-        router = getattr(route, "original_router", route)
-        yield from functions_of(getattr(router, "routes", None) or ())
+        router = getattr(route, "original_router", None)
+        if router is not None:
+            path = prefix + getattr(getattr(route, "include_context", None), "prefix", "")
+        yield from endpoints_of(getattr(router or route, "routes", None) or (), path)
+
+
+def forget_route(router: APIRouter, route: Any) -> None:
+    """Take a route off a router."""
+    router.routes.remove(route)
+    # 0.137.0 - 0.165.0. Where it is gone, the route may go on to answer until another one comes.
+    getattr(router, "_mark_routes_changed", lambda: None)()

@@ -8,7 +8,7 @@ it does not postpone them.
 import inspect
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal, get_args, get_origin
 from weakref import WeakValueDictionary
 
@@ -20,17 +20,67 @@ from faststream.exceptions import SetupError
 from starlette.requests import HTTPConnection
 
 from faststream_integrations._faststream import EMPTY, ContextMarker
-from faststream_integrations.asgi.params import source_of
-from faststream_integrations.asgi.plan import find_initial, missing_value
-from faststream_integrations.asgi.signature import name_of
-from faststream_integrations.environment import Environment, resolve
+from faststream_integrations.compiler.calls import ContextKey, name_of
+from faststream_integrations.environment import (
+    DETACHED,
+    Environment,
+    find_initial,
+    missing_value,
+    resolve,
+)
+from faststream_integrations.fastapi._fastapi import mark_asynchronous
+from faststream_integrations.http.params import source_of
 
 __all__ = ("Context", "Depends", "Logger", "refuse_foreign_markers")
 
 
-Resolver = Callable[[HTTPConnection], Awaitable[Any]]
+class Resolver:
+    """Finds a value of the context for FastAPI.
 
-# Equal markers have one resolver, so that FastAPI resolves their value once in a request.
+    Equal markers have one, so that FastAPI resolves their value once in a request.
+
+    Args:
+        name: The name of the value.
+        default: What is given where it does not exist.
+        initial: Makes it where it does not exist.
+    """
+
+    def __init__(self, name: str, default: Any, initial: Callable[[], Any] | None) -> None:
+        self.name = name
+        self._default = default
+        self._initial = initial
+        self._is_dotted = "." in name
+        mark_asynchronous(self)  # FastAPI runs any other callable in a thread
+
+    async def __call__(self, connection: HTTPConnection) -> Any:
+        name = self.name
+        if name == "request":
+            return connection
+        environment = Environment.from_scope(connection.scope) or DETACHED
+        if name == "logger":
+            return environment.logger
+        context = environment.context
+        value = resolve(context, name, EMPTY) if self._is_dotted else context.get(name, EMPTY)
+        if value is EMPTY:
+            value = environment.find(name)
+        if value is not EMPTY:
+            return value
+        if self._default is not EMPTY:
+            return self._default
+        if self._initial is not None:
+            return find_initial(context, name, self._initial)
+        scope = connection.scope
+        where = f"{scope.get('method', 'WEBSOCKET')} {scope['path']}"
+        raise missing_value(name, where, environment)
+
+    # What replaces it is found by the name alone, whatever the default.
+
+    __eq__ = object.__eq__
+
+    def __hash__(self) -> int:
+        return hash(ContextKey(self.name))
+
+
 _resolvers: WeakValueDictionary[tuple[str, int, int], Resolver] = WeakValueDictionary()
 
 
@@ -38,37 +88,8 @@ def _resolver_of(name: str, default: Any, initial: Callable[[], Any] | None) -> 
     key = (name, id(default), id(initial))
     resolver = _resolvers.get(key)
     if resolver is None:
-        resolver = _resolvers[key] = _make_resolver(name, default, initial)
+        resolver = _resolvers[key] = Resolver(name, default, initial)
     return resolver
-
-
-def _make_resolver(name: str, default: Any, initial: Callable[[], Any] | None) -> Resolver:
-    is_dotted = "." in name
-
-    # A coroutine function: FastAPI runs any other callable in a thread.
-    async def find(connection: HTTPConnection) -> Any:
-        environment = Environment.from_scope(connection.scope) or _DETACHED
-        context = environment.context
-        value = resolve(context, name, EMPTY) if is_dotted else context.get(name, EMPTY)
-        if value is EMPTY:
-            value = environment.find(name)
-        if value is not EMPTY:
-            return value
-        if default is not EMPTY:
-            return default
-        if initial is not None:
-            return find_initial(context, name, initial)
-        scope = connection.scope
-        where = f"{scope.get('method', 'WEBSOCKET')} {scope['path']}"
-        raise missing_value(name, where, environment)
-
-    async def find_request(connection: HTTPConnection) -> HTTPConnection:
-        return connection
-
-    async def find_logger(connection: HTTPConnection) -> Any:
-        return (Environment.from_scope(connection.scope) or _DETACHED).logger
-
-    return {"request": find_request, "logger": find_logger}.get(name, find)
 
 
 class ContextDependency(ContextMarker, params.Depends):
@@ -79,13 +100,16 @@ class ContextDependency(ContextMarker, params.Depends):
         # FastAPI's dataclass is frozen.
         object.__setattr__(self, "dependency", _resolver_of(name, default, initial))
 
-    # As a key of `dependency_overrides` a marker is found by its resolver, too.
+    # As a key of `dependency_overrides` it replaces all markers of its name: FastAPI asks with the
+    # resolver, FastStream's functions with the key. Among markers, `Annotated` keeps one of equals.
 
     def __eq__(self, other: object) -> bool:
-        return self.dependency is getattr(other, "dependency", other)
+        if isinstance(other, ContextDependency):
+            return self.dependency is other.dependency
+        return isinstance(other, (Resolver, ContextKey)) and other.name == self.name
 
     def __hash__(self) -> int:
-        return hash(self.dependency)
+        return hash(ContextKey(self.name))
 
     def __repr__(self) -> str:
         return f"Context({self.name!r})"
@@ -108,9 +132,6 @@ class DependsDependency(Dependant, params.Depends):
     __hash__ = object.__hash__
 
 
-_DETACHED = Environment.detached()
-
-
 def Context(  # noqa: N802
     real_name: str,
     *,
@@ -123,7 +144,8 @@ def Context(  # noqa: N802
     their dependencies, on the application, on any router and in mounted applications, under a
     `FastStreamRouter` or `broker_lifespan`; and in FastStream's handlers and subscribers. It is
     not in the OpenAPI document. ``app.dependency_overrides[Context("broker")] = ...`` replaces
-    the value in a test.
+    the value of that name in a test, whatever the default, in endpoints, handlers and subscribers,
+    for FastStream's own `Context` too.
 
     Args:
         real_name: The name of the value; dots lead to attributes and items. ``broker``,
@@ -229,7 +251,7 @@ def _advice_for(marker: Any, parameter: str) -> str | None:
         return f"Write `Depends(...)`, with `{_OURS} Depends`, or FastAPI's own."
     if isinstance(marker, ContextMarker):
         if (source := source_of(marker)) is not None:
-            return f"Write `{source.title()}()`, with `from fastapi import {source.title()}`."
+            return f"Write `{source!r}()`, with `from fastapi import {source!r}`."
         if marker.name == "logger":
             return f"Write `{parameter}: Logger`, with `{_OURS} Logger`."
         if marker.prefix:

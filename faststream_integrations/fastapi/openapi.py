@@ -10,10 +10,12 @@ from fastapi import Request, params
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from faststream_integrations.asgi.handlers import HttpHandler
-from faststream_integrations.asgi.signature import Field
+from faststream_integrations.fastapi.solving import marked_parameters
+from faststream_integrations.http.handlers import HttpHandler
+from faststream_integrations.http.rules import FrameworkValue
+from faststream_integrations.http.sources import Field, embeds, single_fields
 
-__all__ = ("signature_of", "tags_of")
+__all__ = ("signature_of",)
 
 _PARAMETERS: dict[str, Any] = {
     "query": params.Query,
@@ -33,35 +35,43 @@ def signature_of(handler: HttpHandler | None, path: str) -> inspect.Signature:
         path: Its path, whose parameters are described even where the handler reads none.
     """
     parameters = [inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)]
-    fields = _fields_of(handler) if handler is not None else []
-    known = {field.alias for field in fields if field.source == "path"}
+    fields = single_fields(handler.fields) if handler is not None else []
+    known = {field.alias for field in fields if field.source.name == "path"}
+    if handler is not None:
+        # FastAPI knows these by the parameters that have them.
+        known |= {
+            parameter.marker.alias or parameter.name
+            for _, parameter in handler.call.all(FrameworkValue)
+            if isinstance(parameter.marker, params.Path)
+        }
+    embed = embeds(fields)
+    taken = {"request", *_IN_PATH.findall(path)}
     for number, field in enumerate(fields):
-        parameters.append(_parameter(field, f"{field.source}_{number}"))
+        name = f"{field.source.name}_{number}"
+        # FastAPI before 0.136 names the fields of a body by the parameters, and not by the aliases.
+        if embed and not field.source.is_parameter and field.alias not in taken:
+            name = field.alias
+        parameters.append(_parameter(field, name, embed=embed))
     parameters += [
         _path_parameter(name, str, None) for name in _IN_PATH.findall(path) if name not in known
     ]
+    if handler is not None:
+        parameters += marked_parameters(handler.call)
     return inspect.Signature(parameters)
 
 
-def _fields_of(handler: HttpHandler) -> list[Field]:
-    """Return what is read from the request, each name once; a required one counts."""
-    fields: dict[tuple[str, ...], Field] = {}
-    for field in handler.call.fields():
-        if field.loc not in fields or (field.required and not fields[field.loc].required):
-            fields[field.loc] = field
-    return list(fields.values())
-
-
-def _parameter(field: Field, name: str) -> inspect.Parameter:
-    if field.source == "path":
+def _parameter(field: Field, name: str, *, embed: bool) -> inspect.Parameter:
+    if field.source.name == "path":
         return _path_parameter(field.alias, field.annotation, field.description)
     options: dict[str, Any] = {"alias": field.alias, "description": field.description}
-    if field.source == "body":
+    if not field.source.is_parameter and embed:
+        options["embed"] = True
+    elif not field.source.is_parameter:
         del options["alias"]
-    fallback: Any = list[str] if field.multiple else Any if field.source == "body" else str
+    fallback: Any = list[str] if field.multiple else str if field.source.is_parameter else Any
     parameter = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=field.annotation)
     for annotation in (field.annotation, fallback):
-        marker = _PARAMETERS[field.source](**options)
+        marker = _PARAMETERS[field.source.name](**options)
         parameter = parameter.replace(annotation=Annotated[annotation, marker])
         if not field.required:
             parameter = parameter.replace(default=field.default)
@@ -91,8 +101,3 @@ def _is_understood(parameter: inspect.Parameter, path: str = "/") -> bool:
     except Exception:  # FastAPI asserts, pydantic has errors of its own
         return False
     return True
-
-
-def tags_of(handler: HttpHandler) -> list[str]:
-    """Return the names of a handler's tags."""
-    return [tag["name"] if isinstance(tag, dict) else tag.name for tag in handler.tags or ()]

@@ -1,26 +1,48 @@
 """Native routes: a FastStream handler, or any ASGI application, as a path operation of FastAPI."""
 
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any, cast
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from faststream.exceptions import SetupError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.routing import Match
 
-from faststream_integrations.asgi.errors import ClientDisconnect, InvalidRequest, RequestError
-from faststream_integrations.asgi.handlers import Endpoint, HttpHandler, without_body
-from faststream_integrations.asgi.request import AsgiRequest
+from faststream_integrations.compiler.calls import Call
 from faststream_integrations.environment import Environment
-from faststream_integrations.fastapi._fastapi import effective_route
+from faststream_integrations.fastapi._fastapi import effective_route, mark_asynchronous
+from faststream_integrations.fastapi.exchange import (
+    Replay,
+    RequestHandler,
+    receive_of,
+    replaying,
+    response_of,
+)
+from faststream_integrations.fastapi.solving import FRAMEWORK, Solver, Values, values_of
+from faststream_integrations.http.errors import (
+    ClientDisconnect,
+    InvalidRequest,
+    RequestError,
+    request_error_of,
+)
+from faststream_integrations.http.handlers import BoundHandler, HttpHandler
+from faststream_integrations.http.protocol import options, without_body
+from faststream_integrations.http.request import AsgiRequest
+from faststream_integrations.http.rules import FrameworkValue
 from faststream_integrations.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ("AppEndpoint", "HandlerEndpoint", "NativeEndpoint", "NativeRoute", "PinnedEnvironment")
-
-RequestHandler = Callable[[Request], Coroutine[Any, Any, Response]]
+__all__ = (
+    "AppEndpoint",
+    "HandlerEndpoint",
+    "NativeEndpoint",
+    "PinnedEnvironment",
+    "compose",
+)
 
 _METHOD = "faststream.method"  # the method of the request, where FastAPI is told another one
 
@@ -45,28 +67,57 @@ class NativeEndpoint:
     Attributes:
         allowed: The methods that are answered at its path, for the ``Allow`` header; all of them
             where it is empty.
+        max_body_size: How many bytes of body a route class, or FastAPI for a marker of its own,
+            may read; `None` for no limit.
+        is_marked: Whether it has parameters with FastAPI's own markers.
     """
 
-    def __init__(self, name: str, signature: inspect.Signature, allowed: list[str]) -> None:
+    max_body_size: int | None = None
+    is_marked = False
+
+    def __init__(self, name: str, signature: inspect.Signature, allowed: Collection[str]) -> None:
         self.__name__ = name
         self.__signature__ = signature
         self.allowed = allowed
+        mark_asynchronous(self)
 
     def answers(self, method: str) -> bool:
         """Tell whether requests of a method come here."""
         raise NotImplementedError
 
-    async def run(self, request: Request) -> ASGIApp:
-        """Return the ASGI application that responds."""
+    async def run(
+        self,
+        request: Request,
+        route: Any = None,
+        *,
+        values: Values | None = None,
+        solve: RequestHandler | None = None,
+    ) -> ASGIApp:
+        """Return the ASGI application that responds.
+
+        Args:
+            request: The request.
+            route: What `scope["route"]` shall be, where FastAPI has put another one there.
+            values: What FastAPI has found for its own markers.
+            solve: Lets FastAPI find it, where an override has brought such markers.
+        """
         raise NotImplementedError
 
-    async def respond(self, request: Request) -> Response:
+    async def respond(self, request: Request, values: Values | None = None) -> Response:
         """Return the response in a form that FastAPI takes from any endpoint."""
-        return ForeignResponse(await self.run(request), receive_of(request))
+        return response_of(await self.run(request, values=values), receive_of(request))
 
     async def __call__(self, *, request: Request, **solved: Any) -> Response:
         """Let FastAPI solve the whole signature first; needed where it hides dependencies."""
-        return await self.respond(request)
+        return await self.respond(request, values_of(solved))
+
+    def call_for(self, request: Request) -> Call | None:
+        """Return what runs for a request, with the overrides of now; `None` for no function."""
+        return None
+
+    def overrides_for(self, app: Any) -> Mapping[Any, Any]:
+        """Return what replaces dependencies now, in an application of FastAPI's."""
+        return getattr(app, "dependency_overrides", None) or {}
 
 
 class HandlerEndpoint(NativeEndpoint):
@@ -81,43 +132,78 @@ class HandlerEndpoint(NativeEndpoint):
         self,
         name: str,
         signature: inspect.Signature,
-        allowed: list[str],
+        allowed: Collection[str],
         handler: HttpHandler,
         environment: Callable[[Scope], Environment],
     ) -> None:
         super().__init__(name, signature, allowed)
         self.handler = handler
+        self.is_marked = bool(handler.call.all(FrameworkValue))
+        self.max_body_size = handler.request_max_body_size
         self._find_environment = environment
-        self._endpoint: Endpoint | None = None
+        self._endpoint: BoundHandler | None = None
 
     def answers(self, method: str) -> bool:
         return method in self.handler.methods
 
-    async def run(self, request: Request) -> ASGIApp:
-        scope = request.scope
-        if _METHOD in scope:
-            scope = {**scope, "method": scope[_METHOD]}
+    def call_for(self, request: Request) -> Call:
+        return self._bound(request.scope).plan_for(request.scope.get("app")).call
+
+    def overrides_for(self, app: Any) -> Mapping[Any, Any]:
+        endpoint = self._endpoint
+        return (
+            super().overrides_for(app) if endpoint is None else endpoint.environment.overrides(app)
+        )
+
+    def _bound(self, scope: Scope) -> BoundHandler:
         environment = self._find_environment(scope)
         endpoint = self._endpoint
         if endpoint is None or endpoint.environment is not environment:
-            endpoint = self._endpoint = self.handler.bind(environment)
+            endpoint = self._endpoint = self.handler.bind(environment, FRAMEWORK)
+        return endpoint
+
+    async def run(
+        self,
+        request: Request,
+        route: Any = None,
+        *,
+        values: Values | None = None,
+        solve: RequestHandler | None = None,
+    ) -> ASGIApp:
+        scope = request.scope
+        if route is not None:
+            scope["route"] = route
+        if _METHOD in scope:
+            scope = {**scope, "method": scope[_METHOD]}
+        endpoint = self._bound(scope)
+        if (
+            values is None
+            and solve is not None
+            and endpoint.is_overridden(scope.get("app"))
+            and self.call_for(request).all(FrameworkValue)
+        ):
+            return await solve(request)
         asgi_request = AsgiRequest(
             scope, receive_of(request), _send_nothing, endpoint.max_body_size
         )
         try:
-            response: ASGIApp = await endpoint.handle(asgi_request)
+            response: ASGIApp = await endpoint.handle(asgi_request, values)
             return response
         except InvalidRequest as error:
             body = await self._read_body(asgi_request)
             raise RequestValidationError(error.errors, body=body) from None
-        except RequestError as error:
-            raise HTTPException(error.status_code, error.detail) from None
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is left to read it
+        except HTTPException:
+            raise
+        except Exception as error:
+            if (refused := request_error_of(error)) is None:
+                raise
+            raise HTTPException(refused.status_code, refused.detail, refused.headers) from error
 
     async def _read_body(self, request: AsgiRequest) -> Any:
         """Return the body that did not validate, for an exception handler of the user's."""
-        if not any(field.source == "body" for field in self.handler.call.fields()):
+        if not self.handler.reads_body:
             return None
         try:
             return await request.json()
@@ -133,7 +219,7 @@ class AppEndpoint(NativeEndpoint):
     """
 
     def __init__(
-        self, name: str, signature: inspect.Signature, allowed: list[str], app: ASGIApp
+        self, name: str, signature: inspect.Signature, allowed: Collection[str], app: ASGIApp
     ) -> None:
         super().__init__(name, signature, allowed)
         self.app = app
@@ -141,7 +227,16 @@ class AppEndpoint(NativeEndpoint):
     def answers(self, method: str) -> bool:
         return True
 
-    async def run(self, request: Request) -> ASGIApp:
+    async def run(
+        self,
+        request: Request,
+        route: Any = None,
+        *,
+        values: Values | None = None,
+        solve: RequestHandler | None = None,
+    ) -> ASGIApp:
+        if route is not None:
+            request.scope["route"] = route
         scope = {**request.scope}
         scope["method"] = scope.pop(_METHOD, scope["method"])
         path = scope["path"].rstrip("/")
@@ -154,113 +249,88 @@ class AppEndpoint(NativeEndpoint):
 
 
 class NativeRoute(APIRoute):
-    """A path operation that FastAPI knows from its signature, and that runs without it."""
+    """A path operation that FastAPI knows from its signature, and that runs without it.
 
-    endpoint: NativeEndpoint
+    Attributes:
+        native: The endpoint, which a route class of the user's may have wrapped.
+    """
+
     methods: set[str]
 
-    def __init__(self, path: str, endpoint: NativeEndpoint, **options: Any) -> None:
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        native = inspect.unwrap(endpoint)
+        if not isinstance(native, NativeEndpoint):
+            msg = (
+                f"{type(self).__name__} puts {endpoint!r} in the place of the route {path!r} and "
+                "hides what it calls. Use functools.wraps, or put FastStream's handlers into a "
+                "FastStreamRouter without this route_class."
+            )
+            raise SetupError(msg)
+        self.native = native
+        self._is_composed = type(self) is not NativeRoute
         super().__init__(path, endpoint, **options)
         self._tail = path.rpartition("}")[2]  # whatever the prefixes, a path ends like this
 
     def get_route_handler(self) -> RequestHandler:
         """Return what FastAPI calls: the endpoint itself where there is nothing to solve first."""
         effective = effective_route(self)
-        if effective is None:
+        if effective is None or self.endpoint is not self.native:
             return replaying(super().get_route_handler())
         dependencies = [
             depends
             for depends in effective.dependencies
             if not isinstance(depends.dependency, PinnedEnvironment)
         ]
-        if not dependencies:
-            # FastAPI awaits the response as the ASGI application that it is.
-            run: Any = self.endpoint.run
-            return cast("RequestHandler", run)
-        solving = APIRoute(
-            effective.path,
-            self.endpoint.respond,
-            dependencies=dependencies,
-            dependency_overrides_provider=effective.dependency_overrides_provider,
-        )
-        return replaying(solving.get_route_handler())
+        # FastAPI 0.137 and later know the route without the prefix of `include_router`.
+        route = None if effective.route is self else effective.route
+        solve = replaying(Solver(self.native, effective, dependencies), route)
+        if dependencies or self.native.is_marked:
+            return solve
+        if self._is_composed:
+            return replaying(self.native.respond, route)
+        # FastAPI awaits the response as the ASGI application that it is.
+        run: Any = partial(self.native.run, route=route, solve=solve)
+        return cast("RequestHandler", run)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match every method that the endpoint answers, also those that OpenAPI does not show."""
         if not scope["path"].endswith(self._tail):
             return Match.NONE, {}  # most requests go elsewhere, and cost the less for it
         match, child_scope = super().matches(scope)
-        if match is Match.PARTIAL and self.endpoint.answers(scope["method"]):
+        if match is Match.PARTIAL and self.native.answers(scope["method"]):
             match = Match.FULL
         return match, child_scope
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse its method (RFC 9110, section 15.5.6)."""
         method = scope["method"]
-        endpoint = self.endpoint
+        endpoint = self.native
         if not endpoint.answers(method):
+            if method == "OPTIONS":
+                await options(tuple(endpoint.allowed))(scope, receive, send)
+                return
             raise HTTPException(405, headers={"Allow": ", ".join(endpoint.allowed)})
         if method not in self.methods:
             scope = {**scope, "method": next(iter(self.methods)), _METHOD: method}
             if isinstance(endpoint, HandlerEndpoint):  # an application knows HEAD itself
                 send = without_body(send)
+        if self._is_composed or endpoint.is_marked:  # it may read the body
+            receive = Replay(receive, endpoint.max_body_size)
         await super().handle(scope, receive, send)
 
 
-def replaying(handler: RequestHandler) -> RequestHandler:
-    """Let FastAPI read the body for a dependency, and the endpoint read it again."""
+def compose(route_class: Any) -> type[NativeRoute]:
+    """Make the class of native routes that is a route class of the user's too.
 
-    async def handle(request: Request) -> Response:
-        return await handler(Request(request.scope, Replay(request.receive)))
-
-    return handle
-
-
-class Replay:
-    """An ASGI receive callable whose messages can be received again."""
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self._messages: list[Message] = []
-
-    async def __call__(self) -> Message:
-        message = await self._receive()
-        self._messages.append(message)
-        return message
-
-    def again(self) -> Receive:
-        """Return a receive callable that begins with what was received before."""
-        messages = iter(self._messages)
-
-        async def receive() -> Message:
-            return next(messages, None) or await self._receive()
-
-        return receive
-
-
-def receive_of(request: Request) -> Receive:
-    """Return the receive callable of a request that FastAPI may have read."""
-    receive = request.receive
-    return receive.again() if isinstance(receive, Replay) else receive
-
-
-class ForeignResponse(Response):
-    """An ASGI application where FastAPI asks for a response.
-
-    Args:
-        app: The application.
-        receive: Gives it the request's body, which FastAPI may have read.
+    Raises:
+        SetupError: It is no class of routes.
     """
-
-    def __init__(self, app: ASGIApp, receive: Receive) -> None:
-        super().__init__()
-        self._app = app
-        self._receive = receive
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, self._receive, send)
-        if self.background is not None:  # of a dependency's
-            await self.background()
+    if route_class is APIRoute:
+        return NativeRoute
+    if not (isinstance(route_class, type) and issubclass(route_class, APIRoute)):
+        msg = f"FastStreamRouter(route_class={route_class!r}): a subclass of APIRoute is wanted."
+        raise SetupError(msg)
+    return type(route_class.__name__, (route_class, NativeRoute), {})
 
 
 async def _send_nothing(message: Message) -> None:

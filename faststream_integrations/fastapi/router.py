@@ -2,43 +2,41 @@
 
 import inspect
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import APIRouter, Response, params
+from fastapi import APIRouter, FastAPI, Response, params
 from faststream.asgi import AsyncAPIRoute as UpstreamAsyncAPIRoute
 from faststream.exceptions import SetupError
 from faststream.specification.base import SpecificationFactory
+from typing_extensions import Unpack
 
-from faststream_integrations._faststream import UpstreamHttpHandler, is_idle
-from faststream_integrations.asgi.handlers import HttpHandler
-from faststream_integrations.asyncapi import AsyncAPIRoute
-from faststream_integrations.asyncapi.document import specification_of
-from faststream_integrations.environment import (
-    STATE_KEY,
-    BrokerOrApp,
-    Environment,
-    brokers_of,
-    check_brokers,
-)
-from faststream_integrations.fastapi._fastapi import LIVE_ROUTERS, functions_of
+from faststream_integrations._faststream import is_idle
+from faststream_integrations.environment import STATE_KEY, BrokerOrApp, Environment
+from faststream_integrations.fastapi._fastapi import LIVE_ROUTERS, endpoints_of, forget_route
 from faststream_integrations.fastapi.markers import refuse_foreign_markers
-from faststream_integrations.fastapi.openapi import signature_of, tags_of
+from faststream_integrations.fastapi.openapi import signature_of
+from faststream_integrations.fastapi.options import RouterOptions, split_options
+from faststream_integrations.fastapi.paths import converted_parameters
 from faststream_integrations.fastapi.route import (
     AppEndpoint,
     HandlerEndpoint,
     NativeEndpoint,
-    NativeRoute,
     PinnedEnvironment,
+    compose,
 )
-from faststream_integrations.lifespan import OnUnavailable, broker_lifespan, describe
+from faststream_integrations.fastapi.solving import FRAMEWORK, reads_body
+from faststream_integrations.hosting import Adapter
+from faststream_integrations.http.handlers import HttpHandler
+from faststream_integrations.http.paths import check_path_parameters
+from faststream_integrations.lifespan import HostLifespan, broker_lifespan, describe
 from faststream_integrations.types import ASGIApp, Receive, Scope, Send
 
 __all__ = ("FastStreamRouter",)
 
 
-class FastStreamRouter(APIRouter):
+class FastStreamRouter(Adapter, APIRouter):
     """A FastAPI router that runs brokers and serves FastStream's handlers.
 
     ``app.include_router(FastStreamRouter(broker))`` starts the brokers with the application, after
@@ -53,24 +51,19 @@ class FastStreamRouter(APIRouter):
         asyncapi_path: Where the AsyncAPI page is served; nowhere by default.
         specification: The AsyncAPI document; by default the one of the FastStream application, or
             a new one.
-        startup_timeout: How many seconds the start of the brokers may take in all.
-        shutdown_timeout: How many seconds their stop may take; at the deadline by force.
-        on_unavailable: What a broker does that cannot be reached: ``"fail"`` the startup, or
-            ``"retry"`` in the background while the application serves HTTP.
-        shutdown_delay: How many seconds SIGTERM is kept from the server while readiness is 503
-            already. These four are explained at `broker_lifespan`.
         lifespan: A lifespan of the router's own, around its brokers.
-        options: What `fastapi.APIRouter` takes: ``prefix``, ``tags``, ``dependencies`` and so on.
+        options: What `fastapi.APIRouter` takes (``prefix``, ``tags``, ``dependencies`` and so on),
+            and ``startup_timeout``, ``shutdown_timeout``, ``on_unavailable`` and
+            ``shutdown_delay``, as for `broker_lifespan`: see `RouterOptions`.
 
     Attributes:
         specification: The AsyncAPI document.
 
     Raises:
-        TypeError: No broker was given, or something that is none.
+        TypeError: No broker was given, or something that is none; or there is no such option.
+        ValueError: A limit has a value that cannot be.
         SetupError: A route that cannot be served; the message says why.
     """
-
-    specification: SpecificationFactory
 
     def __init__(
         self,
@@ -78,41 +71,19 @@ class FastStreamRouter(APIRouter):
         asgi_routes: Sequence[tuple[str, ASGIApp]] = (),
         asyncapi_path: str | UpstreamAsyncAPIRoute | None = None,
         specification: SpecificationFactory | None = None,
-        startup_timeout: float = 10.0,
-        shutdown_timeout: float = 15.0,
-        on_unavailable: OnUnavailable = "fail",
-        shutdown_delay: float = 0.0,
-        lifespan: Callable[[Any], Any] | None = None,
-        **options: Any,
+        lifespan: HostLifespan | None = None,
+        **options: Unpack[RouterOptions],
     ) -> None:
-        check_brokers("FastStreamRouter", brokers_or_app)
+        limits, router_options = split_options(options)
         if not LIVE_ROUTERS:
             pinned = params.Depends(PinnedEnvironment(self._enter))
-            options["dependencies"] = [pinned, *(options.get("dependencies") or ())]
-        super().__init__(lifespan=self._run, **options)
-        self._brokers_or_app = brokers_or_app
-        self._environment = Environment.of(*brokers_or_app)
-        if inspect.isasyncgenfunction(lifespan):  # FastAPI takes that, too
-            lifespan = asynccontextmanager(lifespan)
-        self._lifespan = broker_lifespan(
-            *brokers_or_app,
-            lifespan=lifespan,
-            startup_timeout=startup_timeout,
-            shutdown_timeout=shutdown_timeout,
-            on_unavailable=on_unavailable,
-            shutdown_delay=shutdown_delay,
-        )
-        self._is_running = 0
+            router_options["dependencies"] = [pinned, *(router_options.get("dependencies") or ())]
+        super().__init__(lifespan=self._run, **router_options)
+        self._adapt(brokers_or_app, specification)
+        self._lifespan = broker_lifespan(*brokers_or_app, lifespan=lifespan, **limits)
         self._has_complained = False
-        self._allowed: dict[str, list[str]] = {}
-        self.specification = specification or specification_of(brokers_or_app)
-        self._describe_brokers()
-        for path, route in asgi_routes:
-            self.add_asgi_route(path, route)
-        if asyncapi_path:
-            docs = AsyncAPIRoute.ensure_route(asyncapi_path)
-            for path, handler in docs.handlers(self.specification):
-                self._add_handler(path, handler)
+        self._native_class = compose(self.route_class)
+        self._add_routes(asgi_routes, asyncapi_path)
 
     # Routes
 
@@ -131,80 +102,71 @@ class FastStreamRouter(APIRouter):
         Raises:
             SetupError: The route cannot be served; the message says why.
         """
-        if isinstance(app, UpstreamHttpHandler):
-            self._add_handler(path, HttpHandler.adopt(app))
-        else:
-            self._add_app(path, app)
+        if not path.startswith("/") and (path or not self.prefix):
+            msg = f"The path {path!r} has to begin with '/'."
+            raise SetupError(msg)
+        super().add_asgi_route(self.prefix + path, app)
 
-    def _add_handler(self, path: str, handler: HttpHandler) -> None:
-        handler.bind(self._environment)  # so that a mistake shows here
+    def _parameters_of(self, path: str, handler: HttpHandler | None) -> list[str]:
+        # A parameter that is missing may be in the prefix of `include_router`: see `_run`.
+        return converted_parameters(path)
+
+    @property
+    def _is_documented(self) -> bool:
+        return self.include_in_schema
+
+    def _serve_handler(self, path: str, handler: HttpHandler, methods: Collection[str]) -> None:
+        handler.bind(self.environment, FRAMEWORK)  # so that a mistake shows here
+        fastapi_reads_body = reads_body(handler)
         function = inspect.unwrap(handler.func)
         name = getattr(function, "__name__", None) or type(function).__name__
         endpoint = HandlerEndpoint(
             name,
-            signature_of(handler, self.prefix + path),
-            self._allow(path, handler.methods),
+            signature_of(handler, path),
+            methods,
             handler,
             self._enter,
         )
         responses: dict[int | str, dict[str, Any]] = {
             status: {**response} for status, response in handler.responses.items()
         }
-        if any(field.source == "body" for field in handler.call.fields()):
+        if handler.reads_body:
             responses.setdefault(413, {"description": "The body is too large"})
             responses.setdefault(415, {"description": "The body is not JSON"})
+        elif fastapi_reads_body:
+            responses.setdefault(413, {"description": "The body is too large"})
         succeeds = [status for status in handler.responses if 200 <= status < 300]
         documented = [method for method in handler.methods if method != "HEAD"]
         for method in documented or handler.methods:
-            operation_id = handler.unique_id
-            if operation_id and len(documented) > 1:
-                operation_id = f"{operation_id}_{method.lower()}"
             self._add_native(
                 path,
                 endpoint,
                 [method],
                 include_in_schema=handler.include_in_schema,
                 description=inspect.cleandoc(handler.description or ""),
-                tags=tags_of(handler),
-                operation_id=operation_id,
+                tags=[*handler.tag_names],
+                operation_id=handler.operation_id(method),
                 status_code=min(succeeds, default=200),
                 responses=responses,
             )
-        if self.include_in_schema:
-            self.specification.add_http_route(self.prefix + path, handler)
 
-    def _add_app(self, path: str, app: ASGIApp) -> None:
-        if not _takes_three_arguments(app):
-            msg = (
-                f"The route {path!r}: {app!r} is neither a handler nor an ASGI application. Put "
-                "@get or @post of faststream_integrations.asgi above a function."
-            )
-            raise SetupError(msg)
+    def _serve_app(self, path: str, app: ASGIApp) -> None:
         name = getattr(app, "__name__", None) or type(app).__name__
-        signature = signature_of(None, self.prefix + path)
-        self._add_native(path, AppEndpoint(name, signature, self._allow(path, ()), app), ["GET"])
+        self._add_native(path, AppEndpoint(name, signature_of(None, path), (), app), ["GET"])
 
     def _add_native(
         self, path: str, endpoint: NativeEndpoint, methods: list[str], **options: Any
     ) -> None:
         super().add_api_route(
-            path,
+            path.removeprefix(self.prefix),
             endpoint,
             methods=methods,
             response_class=Response,
             response_model=None,
-            route_class_override=NativeRoute,
+            route_class_override=self._native_class,
             **options,
         )
-
-    def _allow(self, path: str, methods: Sequence[str]) -> list[str]:
-        """Add the methods of a route to those that are allowed at its path."""
-        allowed = self._allowed.setdefault(path, [])
-        if taken := [method for method in methods if method in allowed]:
-            msg = f"{', '.join(taken)} {self.prefix}{path} is answered by another route already."
-            raise SetupError(msg)
-        allowed += methods
-        return allowed
+        self._at_end_of_run(forget_route, self, self.routes[-1])
 
     def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         """Add a path operation, as every decorator does.
@@ -230,21 +192,27 @@ class FastStreamRouter(APIRouter):
 
     @asynccontextmanager
     async def _run(self, app: Any) -> AsyncIterator[dict[str, Any]]:
-        for function in functions_of(getattr(app, "routes", ())):
-            if not isinstance(function, (NativeEndpoint, PinnedEnvironment)):
+        for path, function in endpoints_of(getattr(app, "routes", ())):
+            endpoint = inspect.unwrap(function)
+            if isinstance(endpoint, HandlerEndpoint):
+                check_path_parameters(path, endpoint.handler, converted_parameters(path))
+            elif not isinstance(endpoint, (NativeEndpoint, PinnedEnvironment)):
                 refuse_foreign_markers(function)
-        async with self._lifespan(app) as state:
-            self._environment = state[STATE_KEY]
-            self._describe_brokers()
-            self._is_running += 1
-            try:
+        if isinstance(app, FastAPI):
+            self._describe_application(
+                title=app.title,
+                version=app.version,
+                description=app.description,
+                terms_of_service=app.terms_of_service,
+                contact=app.contact,
+                license=app.license_info,
+            )
+        with self._run_of_routes():
+            async with self._lifespan(app) as state:
+                self.environment = state[STATE_KEY]
+                self._describe_brokers()
+                self._check_handlers()
                 yield state
-            finally:
-                self._is_running -= 1
-
-    def _describe_brokers(self) -> None:
-        for broker in brokers_of(*self._brokers_or_app):
-            self.specification.add_broker(broker)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request that comes in by way of `include_router`."""
@@ -253,7 +221,7 @@ class FastStreamRouter(APIRouter):
 
     def _enter(self, scope: Scope) -> Environment:
         """Put the environment of this router in the place of another one's, and return it."""
-        environment = self._environment
+        environment = self.environment
         state = scope.setdefault("state", {})
         previous = state.get(STATE_KEY)
         if previous is not environment:
@@ -273,9 +241,9 @@ class FastStreamRouter(APIRouter):
     def _complain(self) -> None:
         """Say once that nobody started the brokers."""
         self._has_complained = True
-        idle = [broker for broker in self._environment.brokers if is_idle(broker)]
+        idle = [broker for broker in self.environment.brokers if is_idle(broker)]
         if idle:
-            logger = self._environment.logger or logging.getLogger(__name__)
+            logger = self.environment.logger or logging.getLogger(__name__)
             message = (
                 f"A request came to a FastStreamRouter whose {describe(idle[0])} was not started. "
                 "Include the router before the application starts. A mounted application and a "
@@ -288,13 +256,3 @@ class FastStreamRouter(APIRouter):
 def _refuse_markers(endpoint: Callable[..., Any], options: dict[str, Any]) -> None:
     for function in (endpoint, *(each.dependency for each in options.get("dependencies") or ())):
         refuse_foreign_markers(function)
-
-
-def _takes_three_arguments(app: Any) -> bool:
-    try:
-        inspect.signature(app).bind({}, None, None)
-    except TypeError:
-        return False
-    except ValueError:  # written in C, without a signature
-        return True
-    return True

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from faststream_integrations._faststream import default_logger
-from faststream_integrations.drivers import Unreachable
-from faststream_integrations.sharing import InFlight
+from faststream_integrations.brokers.kinds import Unreachable
+from faststream_integrations.brokers.sharing import InFlight
 
 __all__ = ("Check", "CheckResult")
 
@@ -52,16 +52,19 @@ class Check:
             raise TypeError(msg)
         self._in_flight = InFlight(self._run)
 
-    async def result(self, name: str, timeout: float) -> CheckResult:
+    async def result(self, name: str, deadline: float) -> CheckResult:
         """Run the check, or wait for the run that is in flight.
 
         Args:
             name: How the check is called in the log.
-            timeout: How many seconds it has, unless it has a timeout of its own.
+            deadline: Until when it has to end, by the clock of the event loop; sooner where it
+                has a timeout of its own.
         """
         began = time.perf_counter()
+        if self.timeout is not None:
+            deadline = min(deadline, asyncio.get_running_loop().time() + self.timeout)
         try:
-            passed = await self._in_flight(timeout if self.timeout is None else self.timeout)
+            passed = await self._in_flight(deadline)
         except Unreachable as error:
             return self._failure(name, str(error))
         except Exception as error:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, ref
 
-from faststream_integrations.asgi.handlers import HttpHandler
-from faststream_integrations.asgi.response import AsgiResponse
+from faststream_integrations.brokers.sharing import InFlight, SharedRun, settle
 from faststream_integrations.environment import (
     AnyBroker,
     BrokerOrApp,
     brokers_of,
     check_brokers,
 )
-from faststream_integrations.sharing import QUESTION_SHARE, SharedRun
+from faststream_integrations.health.deadlines import deadline_in
+from faststream_integrations.http.handlers import HttpHandler
+from faststream_integrations.http.response import AsgiResponse
 from faststream_integrations.types import Scope
 
 if TYPE_CHECKING:
@@ -52,22 +54,27 @@ def make_ping_asgi(
         TypeError: No broker was given, or something that is none.
     """
     check_brokers("make_ping_asgi", brokers_or_app)
-    seconds = QUESTION_SHARE * (5.0 if timeout is None else timeout)
-    pings: dict[AnyBroker, SharedPing] = {}
+    seconds = 5.0 if timeout is None else timeout
+    pings: WeakKeyDictionary[AnyBroker, InFlight[bool]] = WeakKeyDictionary()
     healthy, unhealthy = AsgiResponse(b"", 204), AsgiResponse(b"", 500)
 
-    async def ping_all() -> AsgiResponse:
+    async def ping_all(deadline: float) -> AsgiResponse:
         brokers = brokers_of(*brokers_or_app)
         for broker in brokers:
             if broker not in pings:
-                pings[broker] = SharedPing(broker)
-        results = await asyncio.gather(*(pings[broker](seconds) for broker in brokers))
-        return healthy if results and all(results) else unhealthy
+                pings[broker] = InFlight(partial(_ping, ref(broker), seconds))
+        asked = [pings[broker].ask() for broker in brokers]
+        await settle(asked, deadline)
+        for late in asked:
+            late.cancel()
+        answered = asked and all(each.done() and not each.cancelled() for each in asked)
+        well = answered and all(not each.exception() and each.result() is True for each in asked)
+        return healthy if well else unhealthy
 
     shared = SharedRun(ping_all)
 
     async def ping(scope: Scope) -> AsgiResponse:
-        return await shared()
+        return await shared(deadline_in(seconds))
 
     return HttpHandler(
         ping,
@@ -83,23 +90,6 @@ def make_ping_asgi(
     )
 
 
-class SharedPing:
-    """Pings of a broker, of which one is in flight, for all who ask meanwhile."""
-
-    __slots__ = ("_broker", "_task")
-
-    def __init__(self, broker: AnyBroker) -> None:
-        self._broker = broker
-        self._task: asyncio.Task[bool] | None = None
-
-    async def __call__(self, timeout: float) -> bool:
-        """Tell whether the broker answers within `timeout` seconds."""
-        task = self._task
-        if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
-            task = self._task = asyncio.create_task(self._broker.ping(timeout))
-        # `asyncio.wait` neither cancels the task nor waits for one that ignores cancellation.
-        done, _ = await asyncio.wait({task}, timeout=timeout)
-        if not done:
-            task.cancel()
-            return False
-        return not task.cancelled() and task.exception() is None and task.result() is True
+async def _ping(broker: ref[AnyBroker], timeout: float) -> bool:
+    found = broker()
+    return found is not None and await found.ping(timeout)

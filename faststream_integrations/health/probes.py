@@ -5,18 +5,22 @@ Source: draft-inadarei-api-health-check-06, "Health Check Response Format for HT
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from faststream_integrations.asgi.handlers import HttpHandler
-from faststream_integrations.asgi.response import JSONResponse
-from faststream_integrations.drivers import Consumption
+from faststream_integrations.brokers.kinds import Consumption
+from faststream_integrations.brokers.lookout import look_at
+from faststream_integrations.brokers.names import distinct
+from faststream_integrations.brokers.reports import BrokerReport, State, state_of
+from faststream_integrations.brokers.sharing import SharedRun, run_now
+from faststream_integrations.brokers.supervisor import Supervisor
 from faststream_integrations.environment import BrokerOrApp, brokers_of, check_brokers
 from faststream_integrations.health.checks import Check, CheckResult
-from faststream_integrations.sharing import QUESTION_SHARE, SharedRun
-from faststream_integrations.supervisor import BrokerReport, State, Supervisor, state_of
+from faststream_integrations.health.deadlines import deadline_in
+from faststream_integrations.http.handlers import HttpHandler
+from faststream_integrations.http.response import JSONResponse
 from faststream_integrations.types import Scope
 
 if TYPE_CHECKING:
@@ -58,13 +62,17 @@ def make_liveness_asgi(
     """
     check_brokers("make_liveness_asgi", brokers_or_app)
 
-    async def liveness(scope: Scope) -> JSONResponse:
-        reports = [Supervisor.of(broker).glance() for broker in brokers_of(*brokers_or_app)]
+    def tell(reports: Sequence[BrokerReport]) -> JSONResponse:
         state = state_of(report.state for report in reports)
         # Only what runs can have died; what starts or stops is busy with just that.
         alive = not any(report.dead for report in reports if report.state is State.READY)
         checks = {**_state_check(state, True), **_consumer_checks(reports, _liveness_status)}
         return _response("pass" if alive else "fail", checks, details)
+
+    told = _Told(tell)
+
+    async def liveness(scope: Scope) -> JSONResponse:
+        return told([Supervisor.of(broker).glance() for broker in brokers_of(*brokers_or_app)])
 
     return HttpHandler(
         liveness,
@@ -97,8 +105,9 @@ def make_readiness_asgi(
     known for NATS, Redis, RabbitMQ, Kafka, Confluent and MQTT; for another broker the ping has to
     do, and the body says ``warn``.
 
-    Everything is asked at once. However many probes come at a time, one question of each kind is
-    in flight, and its answer is shared.
+    The lifespan looks at its brokers every two seconds, and the probe answers from what was found.
+    Where that is not fresh, or the connection is another one, it asks, everything at once. However
+    many probes come at a time, one question of each kind is in flight, and its answer is shared.
 
     Args:
         brokers_or_app: One or several brokers, or a `FastStream` application with its brokers.
@@ -124,14 +133,7 @@ def make_readiness_asgi(
         for name, check in (checks or {}).items()
     }
 
-    seconds = timeout * QUESTION_SHARE
-
-    async def examine() -> JSONResponse:
-        supervisors = [Supervisor.of(broker) for broker in brokers_of(*brokers_or_app)]
-        reports, results = await asyncio.gather(
-            asyncio.gather(*(each.look(seconds) for each in supervisors)),
-            asyncio.gather(*(check.result(name, seconds) for name, check in own.items())),
-        )
+    def tell(reports: Sequence[BrokerReport], results: Sequence[CheckResult] = ()) -> JSONResponse:
         state = state_of(report.state for report in reports)
         found = {
             **_state_check(state, state is State.READY),
@@ -145,10 +147,24 @@ def make_readiness_asgi(
             return _response("fail", found, details)
         return _response("warn" if "warn" in statuses else "pass", found, details)
 
+    told = _Told(tell)
+
+    async def examine(deadline: float) -> JSONResponse:
+        running = [run_now(check.result(name, deadline)) for name, check in own.items()]
+        lookouts = [Supervisor.of(broker).lookout for broker in brokers_of(*brokers_or_app)]
+        reports = await look_at(lookouts, deadline)
+        return tell(reports, [await each for each in running])
+
     shared = SharedRun(examine)
 
     async def readiness(scope: Scope) -> JSONResponse:
-        return await shared()
+        deadline = deadline_in(timeout)
+        if not own:
+            lookouts = [Supervisor.of(broker).lookout for broker in brokers_of(*brokers_or_app)]
+            fresh = [report for each in lookouts if (report := each.fresh()) is not None]
+            if len(fresh) == len(lookouts):
+                return told(fresh)
+        return await shared(deadline)
 
     return HttpHandler(
         readiness,
@@ -162,6 +178,28 @@ def make_readiness_asgi(
             503: {"description": "It does not: the body says why."},
         },
     )
+
+
+class _Told:
+    """Tells of reports, of the same ones once: those of a watch are new every few seconds."""
+
+    __slots__ = ("_reports", "_response", "_tell")
+
+    def __init__(self, tell: Callable[[Sequence[BrokerReport]], JSONResponse]) -> None:
+        self._tell = tell
+        self._reports: Sequence[BrokerReport] = ()
+        self._response: JSONResponse | None = None
+
+    def __call__(self, reports: Sequence[BrokerReport]) -> JSONResponse:
+        response = self._response
+        if (
+            response is None
+            or len(reports) != len(self._reports)
+            or not all(map(operator.is_, reports, self._reports))
+        ):
+            self._reports = reports
+            response = self._response = self._tell(reports)
+        return response
 
 
 Checks = dict[str, list[dict[str, Any]]]
@@ -190,10 +228,10 @@ def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")
 
 
-def _connection_checks(reports: Iterable[BrokerReport]) -> Checks:
+def _connection_checks(reports: Sequence[BrokerReport]) -> Checks:
     checks: Checks = {}
-    for report in reports:
-        check: dict[str, Any] = {"componentId": report.name, "componentType": "datastore"}
+    for name, report in zip(distinct(each.name for each in reports), reports, strict=True):
+        check: dict[str, Any] = {"componentId": name, "componentType": "datastore"}
         if report.ping is not None:
             check |= {"observedValue": round(report.ping * 1000, 3), "observedUnit": "ms"}
         passed = report.connected and report.state is State.READY
@@ -205,14 +243,15 @@ def _connection_checks(reports: Iterable[BrokerReport]) -> Checks:
 
 
 def _consumer_checks(
-    reports: Iterable[BrokerReport], status: Callable[[Consumption], str]
+    reports: Sequence[BrokerReport], status: Callable[[Consumption], str]
 ) -> Checks:
     checks: Checks = {}
-    for report in reports:
+    for name, report in zip(distinct(each.name for each in reports), reports, strict=True):
+        broker = f", {name}" if len(reports) > 1 else ""
         for consumer in report.consumers:
             verdict = consumer.verdict
             check: dict[str, Any] = {
-                "componentId": consumer.name,
+                "componentId": f"{consumer.name}{broker}",
                 "componentType": "component",
                 "observedValue": verdict.consumption.value,
                 "status": status(verdict.consumption),

@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
-from weakref import WeakKeyDictionary
 
 from fast_depends.dependencies import Dependant
 from fast_depends.library import CustomField
@@ -15,11 +14,16 @@ from litestar.connection import ASGIConnection
 from litestar.exceptions import ImproperlyConfiguredException
 from litestar.handlers import BaseRouteHandler
 
-from faststream_integrations._faststream import EMPTY
-from faststream_integrations.asgi.errors import ContextValueError, RequestError
-from faststream_integrations.asgi.handlers import BoundCall
-from faststream_integrations.asgi.signature import HostValue, read_call
-from faststream_integrations.environment import STATE_KEY, Environment
+from faststream_integrations.compiler.calls import HostValue
+from faststream_integrations.compiler.signature import read_call
+from faststream_integrations.environment import (
+    DETACHED,
+    STATE_KEY,
+    ContextValueError,
+)
+from faststream_integrations.http.errors import RequestError
+from faststream_integrations.http.plan import Plans
+from faststream_integrations.http.rules import HttpRules
 from faststream_integrations.litestar.requests import (
     HostRequest,
     as_litestar_error,
@@ -31,7 +35,7 @@ __all__ = ("check_injected", "inject")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_DETACHED = Environment.detached()
+RULES = HttpRules(gives_scope=False)
 
 
 def inject(function: Function) -> Function:
@@ -57,14 +61,14 @@ def inject(function: Function) -> Function:
     Raises:
         SetupError: A parameter with two sources, or a generator function.
     """
-    call = read_call(function, gives_scope=False)
+    call = read_call(function, RULES)
     if call.is_generator:
         msg = f"{call.name} is a generator, which @inject does not take; use Depends({call.name})."
         raise SetupError(msg)
     own = inspect.signature(function).parameters
     owned = {a.name for a in call.arguments if not isinstance(a, HostValue)}
     given = host_parameters(
-        value for owner, value in call.host_values() if owner is not call and value.default is EMPTY
+        value for owner, value in call.all(HostValue) if owner is not call and value.required
     )
     connection = "socket" if "socket" in own else "request"
     parameters = {name: p for name, p in own.items() if name not in owned}
@@ -74,7 +78,7 @@ def inject(function: Function) -> Function:
     host_names = frozenset(parameters)
     positional = [p.name for p in parameters.values() if p.kind is not p.KEYWORD_ONLY]
     defaults = {p.name: p.default for p in parameters.values() if p.default is not p.empty}
-    bound_calls: WeakKeyDictionary[Environment, BoundCall[Any]] = WeakKeyDictionary()
+    plans = Plans(call, RULES, sync_to_thread=True, host_values=host_names, is_handler=False)
 
     @wraps(function)
     async def injected(*args: Any, **kwargs: Any) -> Any:
@@ -82,14 +86,12 @@ def inject(function: Function) -> Function:
         if args or defaults:
             values = {**defaults, **dict(zip(positional, args, strict=False)), **kwargs}
         caller: ASGIConnection[Any, Any, Any, Any] = values[connection]
-        environment = caller.app.state.get(STATE_KEY, _DETACHED)
-        bound = bound_calls.get(environment)
-        if bound is None:
-            bound = bound_calls[environment] = BoundCall(
-                call, environment, sync_to_thread=True, host_values=host_names, is_handler=False
-            )
+        environment = caller.app.state.get(STATE_KEY, DETACHED)
+        plan = plans.of(environment)
+        if environment.provider.overrides:
+            plan = plan.with_overrides(environment.overrides(None))
         try:
-            return await bound.handle(HostRequest(caller, environment), values)
+            return await plan.run(HostRequest(caller, environment), environment, values)
         except RequestError as error:
             raise as_litestar_error(error) from error
         except ContextValueError as error:

@@ -24,10 +24,10 @@ from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 from pydantic.json_schema import JsonSchemaMode
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from faststream_integrations.asgi.handlers import HttpHandler, Responses
-from faststream_integrations.asgi.signature import Field
+from faststream_integrations.http.handlers import HttpHandler, Responses
+from faststream_integrations.http.sources import Field, embeds, single_fields
 
-__all__ = ("operation_class", "operation_id", "tag_names")
+__all__ = ("operation_class", "operation_id")
 
 
 @dataclass
@@ -45,7 +45,7 @@ class JSONSchema(Schema):
 
 def operation_class(handler: HttpHandler) -> type[Operation]:
     """Make the class by which Litestar documents a handler: with all that it reads."""
-    fields = handler.call.fields()
+    fields = handler.fields
 
     @dataclass
     class HandlerOperation(Operation):
@@ -67,28 +67,44 @@ def parameters_of(fields: Iterable[Field]) -> list[Parameter]:
     return [
         Parameter(
             name=each.alias,
-            param_in=each.source,
+            param_in=each.source.name,
             required=each.required,
             description=each.description,
             schema=schema_of(each),
         )
-        for each in fields
-        if each.source != "body"
+        for each in single_fields(fields)
+        if each.source.is_parameter
     ]
 
 
-def body_of(fields: Iterable[Field]) -> RequestBody | None:
+def body_of(fields: Sequence[Field]) -> RequestBody | None:
     """Write the body that a handler reads."""
-    for each in fields:
-        if each.source == "body":
-            content = {"application/json": OpenAPIMediaType(schema=schema_of(each))}
-            return RequestBody(content, each.description, required=each.required)
-    return None
+    bodies = [each for each in single_fields(fields) if not each.source.is_parameter]
+    if not bodies:
+        return None
+    required = any(each.required for each in bodies)
+    if embeds(bodies):
+        schema = object_of(bodies)
+        return RequestBody({"application/json": OpenAPIMediaType(schema=schema)}, required=required)
+    [body] = bodies
+    content = {"application/json": OpenAPIMediaType(schema=schema_of(body))}
+    return RequestBody(content, body.description, required=required)
+
+
+def object_of(fields: Sequence[Field]) -> JSONSchema:
+    """Write the schema of a body that has several values as its fields."""
+    document: dict[str, Any] = {
+        "type": "object",
+        "properties": {each.alias: schema_of(each).document for each in fields},
+    }
+    if required := [each.alias for each in fields if each.required]:
+        document["required"] = required
+    return JSONSchema(document=document)
 
 
 def refusals_of(fields: Sequence[Field]) -> Iterable[tuple[str, OpenAPIResponse]]:
     """Write which requests a handler refuses, as far as its signature tells."""
-    if any(each.source == "body" for each in fields):
+    if any(not each.source.is_parameter for each in fields):
         yield "400", refusal("The body is not JSON", ERRORS)
         yield "413", refusal("The body is too large", TEXT)
         yield "415", refusal("The content type of the body is not JSON", TEXT)
@@ -170,20 +186,10 @@ def inline(node: Any, definitions: dict[str, Any], within: tuple[str, ...] = ())
     return {key: inline(value, definitions, within) for key, value in node.items()}
 
 
-def operation_id(unique_id: str) -> OperationIDCreator:
-    """Name the operations of a handler; one with several methods has several operations."""
+def operation_id(handler: HttpHandler) -> OperationIDCreator:
+    """Let a handler name its operations, which it does by their method."""
 
-    def create(
-        handler: HTTPRouteHandler, method: HttpMethod | str, path_components: Sequence[Any]
-    ) -> str:
-        method = HttpMethod(method)
-        if len(handler.http_methods) == 1:
-            return unique_id
-        return f"{unique_id}_{method.value.lower()}"
+    def create(_: HTTPRouteHandler, method: HttpMethod | str, __: Sequence[Any]) -> str:
+        return handler.operation_id(HttpMethod(method).value) or ""
 
     return create
-
-
-def tag_names(tags: Iterable[Any] | None) -> list[str]:
-    """Return the names of FastStream's tags, which OpenAPI wants alone."""
-    return [tag["name"] if isinstance(tag, dict) else tag.name for tag in tags or ()]

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from faststream.asgi import AsyncAPIRoute as UpstreamAsyncAPIRoute
+from faststream.exceptions import SetupError
 from litestar import Litestar
 from litestar.config.app import AppConfig
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.exceptions import ImproperlyConfiguredException
 from litestar.plugins import InitPlugin, ReceiveRoutePlugin
 from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute, WebSocketRoute
 from litestar.types import Guard
+from typing_extensions import Self, Unpack
 
-from faststream_integrations._faststream import UpstreamHttpHandler
-from faststream_integrations.asgi.handlers import HttpHandler
-from faststream_integrations.asgi.routing import check_path_parameters
-from faststream_integrations.asyncapi import AsyncAPIRoute
-from faststream_integrations.asyncapi.document import specification_of
-from faststream_integrations.environment import (
-    AnyBroker,
-    BrokerOrApp,
-    Environment,
-    brokers_of,
-    check_brokers,
-)
-from faststream_integrations.lifespan import Limits, OnUnavailable, run_with_limits
+from faststream_integrations.environment import BrokerOrApp
+from faststream_integrations.hosting import Adapter
+from faststream_integrations.http.handlers import HttpHandler
+from faststream_integrations.lifespan import LimitOptions, Limits, run_brokers
 from faststream_integrations.litestar.injection import check_injected
 from faststream_integrations.litestar.requests import RefusedRequest, answer_refused
 from faststream_integrations.litestar.routes import make_mount, make_routes
+from faststream_integrations.litestar.subscribers import LitestarRules, as_provider
+from faststream_integrations.subscribers import Host, adopt
 from faststream_integrations.types import ASGIApp
 
 if TYPE_CHECKING:
@@ -39,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ("FastStreamPlugin",)
 
 
-class FastStreamPlugin(InitPlugin, ReceiveRoutePlugin):
+class FastStreamPlugin(Adapter, InitPlugin, ReceiveRoutePlugin):
     """FastStream in a Litestar application::
 
         app = Litestar([...], plugins=[FastStreamPlugin(broker, asgi_routes=[...])])
@@ -62,12 +58,10 @@ class FastStreamPlugin(InitPlugin, ReceiveRoutePlugin):
         opt: For all routes of the plugin, such as ``{"exclude_from_auth": True}``.
         dependency_key: The name under which Litestar's handlers get the first broker; a dependency
             of the application with that name stays what it is.
-        startup_timeout: How many seconds the start of the brokers may take in all.
-        shutdown_timeout: How many seconds their stop may take; at the deadline by force.
-        on_unavailable: What a broker does that cannot be reached: ``"fail"`` the startup, or
-            ``"retry"`` in the background while the application serves HTTP.
-        shutdown_delay: How many seconds SIGTERM is kept from the server while readiness is 503
-            already. These four are explained at `broker_lifespan`.
+        dependencies: Dependencies of the application, which subscribers get by their names alone;
+            those that the application has itself need ``NamedDependency``.
+        limits: ``startup_timeout``, ``shutdown_timeout``, ``on_unavailable`` and
+            ``shutdown_delay``, as for `broker_lifespan`: see `LimitOptions`.
 
     Raises:
         TypeError: No broker was given, or something that is none.
@@ -83,45 +77,51 @@ class FastStreamPlugin(InitPlugin, ReceiveRoutePlugin):
         guards: Sequence[Guard] = (),
         opt: Mapping[str, Any] | None = None,
         dependency_key: str = "broker",
-        startup_timeout: float = 10.0,
-        shutdown_timeout: float = 15.0,
-        on_unavailable: OnUnavailable = "fail",
-        shutdown_delay: float = 0.0,
+        dependencies: Mapping[str, Provide | Callable[..., Any]] | None = None,
+        **limits: Unpack[LimitOptions],
     ) -> None:
-        check_brokers("FastStreamPlugin", brokers_or_app)
-        self.environment = Environment.of(*brokers_or_app)
-        self.specification = specification or specification_of(brokers_or_app)
+        self._dependencies = {
+            name: as_provider(each) for name, each in (dependencies or {}).items()
+        }
+        self._limits = Limits.of("FastStreamPlugin", limits)
         self.guards = guards
         self.opt = opt or {}
         self.dependency_key = dependency_key
-        self._limits = Limits(startup_timeout, shutdown_timeout, on_unavailable, shutdown_delay)
-        self._brokers_or_app = brokers_or_app
         self._routes: list[tuple[str, ASGIApp]] = []
-        self._describe_brokers()
-        for path, app in asgi_routes:
-            self.add_asgi_route(path, app)
-        if asyncapi_path:
-            docs = AsyncAPIRoute.ensure_route(asyncapi_path)
-            for path, handler in docs.handlers(self.specification):
-                self.add_asgi_route(path, handler)
+        self._adapt(brokers_or_app, specification)
+        if self._dependencies:
+            adopt(self.brokers, rules=[LitestarRules(self._dependencies)])
+        self._add_routes(asgi_routes, asyncapi_path)
 
-    @property
-    def brokers(self) -> Sequence[AnyBroker]:
-        """The brokers, those included that a `FastStream` application got later."""
-        return brokers_of(*self._brokers_or_app)
+    def _serve_handler(self, path: str, handler: HttpHandler, methods: Collection[str]) -> None:
+        self._serve_app(path, handler)
 
-    def add_asgi_route(self, path: str, app: ASGIApp) -> None:
-        """Serve a FastStream handler, or any other ASGI application, in applications made later.
+    def _serve_app(self, path: str, app: ASGIApp) -> None:
+        if self._is_running:
+            msg = (
+                f"The route {path!r} comes too late: the routes of a Litestar application are "
+                "those that its plugins have when it is made. Add it before, and let the handler "
+                "find by `Context` what the hook or the lifespan makes."
+            )
+            raise SetupError(msg)
+        self._routes.append((path, app))
+
+    @classmethod
+    def of(cls, app: Litestar, dependency_key: str = "broker") -> Self:
+        """Find a plugin of an application that has several.
+
+        Args:
+            app: The application.
+            dependency_key: The one that the plugin was given.
 
         Raises:
-            SetupError: The route cannot be served; the message says why.
+            KeyError: No plugin has it.
         """
-        if isinstance(app, UpstreamHttpHandler):
-            handler = HttpHandler.adopt(app)
-            check_path_parameters(path, handler)
-            self.specification.add_http_route(path, handler)
-            app = handler
-        self._routes.append((path, app))
+        plugins = {each.dependency_key: each for each in app.plugins if isinstance(each, cls)}
+        if dependency_key not in plugins:
+            msg = f"No plugin has the dependency_key {dependency_key!r}, only {sorted(plugins)}."
+            raise KeyError(msg)
+        return plugins[dependency_key]
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         """Add brokers, routes and the dependency to an application."""
@@ -133,19 +133,31 @@ class FastStreamPlugin(InitPlugin, ReceiveRoutePlugin):
                 yield
 
         async def start_last(app: Litestar) -> None:
-            await stack.enter_async_context(run_with_limits(self._brokers_or_app, self._limits, {}))
+            stack.enter_context(self._run_of_routes())
+            self.environment.lifespan_state = app.state
+            host = Host(self.environment, app)
+            await stack.enter_async_context(
+                run_brokers(self._brokers_or_app, self._limits, host=host)
+            )
             self._describe_brokers()
+            self._check_handlers()
             self._fill(app.state)
-
-        def provide_broker() -> Any:
-            return self.brokers[0]
 
         # An exception handler for all exceptions is also one for these.
         if Exception not in app_config.exception_handlers:
             app_config.exception_handlers.setdefault(RefusedRequest, answer_refused)
-        app_config.dependencies.setdefault(
-            self.dependency_key, Provide(provide_broker, sync_to_thread=False)
-        )
+        for name, provider in self._dependencies.items():
+            app_config.dependencies.setdefault(name, provider)
+        self._provide_broker(app_config.dependencies)
+        if (openapi := app_config.openapi_config) is not None:
+            self._describe_application(
+                title=openapi.title,
+                version=openapi.version,
+                description=openapi.description,
+                terms_of_service=openapi.terms_of_service,
+                contact=openapi.contact and openapi.contact.to_schema(),
+                license=openapi.license and openapi.license.to_schema(),
+            )
         options: dict[str, Any] = {"guards": self.guards, "opt": self.opt}
         for path, app in self._routes:
             if isinstance(app, HttpHandler):
@@ -165,18 +177,22 @@ class FastStreamPlugin(InitPlugin, ReceiveRoutePlugin):
         app_config.on_startup.append(start_last)
         return app_config
 
-    def _describe_brokers(self) -> None:
-        for broker in self.brokers:
-            self.specification.add_broker(broker)
+    def _provide_broker(self, dependencies: dict[str, Any]) -> None:
+        key = self.dependency_key
+        known = getattr(dependencies.get(key), "dependency", None)
+        if isinstance(known, BrokerProvider) and known() is not self.brokers[0]:
+            msg = (
+                f"Two plugins give {known()!r} and {self.brokers[0]!r} the name {key!r}. Write "
+                'FastStreamPlugin(..., dependency_key="another_name").'
+            )
+            raise ImproperlyConfiguredException(msg)
+        dependencies.setdefault(key, Provide(BrokerProvider(self), sync_to_thread=False))
 
     def _fill(self, state: State) -> None:
         """Let the state of an application carry what it has not got."""
         for key, value in self.environment.state.items():
             if not state.get(key):  # a `FastStream` application may get its broker at startup
                 state[key] = value
-        for broker in self.brokers:
-            # `ImmutableState` copies the whole state for each request.
-            vars(broker)["__deepcopy__"] = lambda memo, broker=broker: broker
 
     def receive_route(self, route: BaseRoute) -> None:
         """Refuse a route whose function asks for what only `inject` can give."""
@@ -185,3 +201,15 @@ class FastStreamPlugin(InitPlugin, ReceiveRoutePlugin):
                 check_injected(handler)
         elif isinstance(route, (WebSocketRoute, ASGIRoute)):
             check_injected(route.route_handler)
+
+
+class BrokerProvider:
+    """Gives Litestar's handlers the first broker of a plugin."""
+
+    __slots__ = ("_plugin",)
+
+    def __init__(self, plugin: FastStreamPlugin) -> None:
+        self._plugin = plugin
+
+    def __call__(self) -> Any:
+        return self._plugin.brokers[0]

@@ -11,9 +11,9 @@ from litestar.connection import ASGIConnection
 from litestar.exceptions import ClientException, HTTPException, ValidationException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
-from faststream_integrations.asgi.errors import ContextValueError, InvalidRequest, RequestError
-from faststream_integrations.asgi.request import AsgiRequest
-from faststream_integrations.environment import Environment
+from faststream_integrations.environment import ContextValueError, Environment
+from faststream_integrations.http.errors import InvalidRequest, RequestError
+from faststream_integrations.http.request import AsgiRequest
 
 __all__ = (
     "HostRequest",
@@ -109,7 +109,12 @@ def as_litestar_error(error: RequestError) -> HTTPException:
         kind, detail, extra = RequestTooLargeException, str(error.detail), None
     else:
         kind, detail, extra = RefusedRequestException, str(error.detail), None
-    exception = kind(detail=detail, status_code=error.status_code, extra=extra)
+    exception = kind(
+        detail=detail,
+        status_code=error.status_code,
+        extra=extra,
+        headers=dict(error.headers or {}),
+    )
     exception.error = error
     return exception
 
@@ -117,7 +122,12 @@ def as_litestar_error(error: RequestError) -> HTTPException:
 def answer_refused(request: Request[Any, Any, Any], exception: RefusedRequest) -> Response[bytes]:
     """Answer with the JSON that every host gives."""
     response = exception.error.response()
-    return Response(response.body, status_code=response.status_code, media_type="application/json")
+    return Response(
+        response.body,
+        status_code=response.status_code,
+        media_type="application/json",
+        headers=dict(exception.error.headers or {}),
+    )
 
 
 def log_missing_value(environment: Environment, error: ContextValueError) -> None:

@@ -12,24 +12,26 @@ from litestar import Litestar, Request, Response, WebSocket, route, websocket
 from litestar.constants import RESERVED_KWARGS
 from litestar.di import NamedDependency
 from litestar.enums import HttpMethod
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
 from litestar.response.base import ASGIResponse
 from litestar.types import Guard
 
 from faststream_integrations._faststream import EMPTY
-from faststream_integrations.asgi.errors import ContextValueError, RequestError
-from faststream_integrations.asgi.handlers import Endpoint, HttpHandler, without_body
-from faststream_integrations.asgi.response import AsgiResponse
-from faststream_integrations.asgi.routing import below, path_parameters
-from faststream_integrations.asgi.signature import HostValue
-from faststream_integrations.environment import Environment
-from faststream_integrations.litestar.openapi import operation_class, operation_id, tag_names
+from faststream_integrations.compiler.calls import HostValue
+from faststream_integrations.environment import ContextValueError, Environment
+from faststream_integrations.http.errors import RequestError
+from faststream_integrations.http.handlers import BoundHandler, HttpHandler
+from faststream_integrations.http.paths import Template, below, path_parameters, takes_rest
+from faststream_integrations.http.protocol import without_body
+from faststream_integrations.http.response import AsgiResponse
+from faststream_integrations.litestar.openapi import operation_class, operation_id
 from faststream_integrations.litestar.requests import (
     HostRequest,
     as_litestar_error,
     log_missing_value,
 )
-from faststream_integrations.types import ASGIApp, Receive, Scope, Send
+from faststream_integrations.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ("REQUEST", "dress", "host_parameters", "make_mount", "make_routes")
 
@@ -62,16 +64,15 @@ def make_routes(
     """
     known = {*dependencies, *RESERVED_KWARGS}
     parameters = host_parameters(
-        value
-        for _, value in handler.call.host_values()
-        if value.default is EMPTY or value.name in known
+        value for _, value in handler.call.all(HostValue) if value.required or value.name in known
     )
-    endpoint = Endpoint(handler, environment, frozenset(parameters))
+    endpoint = BoundHandler(handler, environment, frozenset(parameters))
     parameters.setdefault("request", REQUEST)
     litestar_path = "/".join(
-        f"{segment[:-1]}:str}}" if segment.startswith("{") else segment
+        f"{segment[:-1]}:str}}" if segment.startswith("{") and ":" not in segment else segment
         for segment in path.split("/")
     )
+    rest = path_parameters(path)[-1] if takes_rest(path) else None
     head = [method for method in handler.methods if method == "HEAD"]
     others = [method for method in handler.methods if method != "HEAD"]
     routes = []
@@ -85,25 +86,38 @@ def make_routes(
             status_code=200,
             include_in_schema=handler.include_in_schema and methods is others,
             description=handler.description,
-            tags=tag_names(handler.tags) or None,
-            operation_id=operation_id(handler.unique_id) if handler.unique_id else None,
+            tags=handler.tag_names or None,
+            operation_id=operation_id(handler) if handler.unique_id else None,
             operation_class=operation_class(handler),
         )
-        routes.append(make(make_function(endpoint, parameters, is_head=methods is head)))
+        routes.append(make(make_function(endpoint, parameters, rest, is_head=methods is head)))
     return routes
 
 
 def make_function(
-    endpoint: Endpoint, parameters: Mapping[str, inspect.Parameter], *, is_head: bool
+    endpoint: BoundHandler,
+    parameters: Mapping[str, inspect.Parameter],
+    rest: str | None,
+    *,
+    is_head: bool,
 ) -> Callable[..., Any]:
     """Make the function that Litestar calls: it runs the compiled handler."""
     environment = endpoint.environment
     handle = endpoint.handle
     in_litestars_way: bool | None = None
+    template: Template | None = None
 
     async def call(**host_values: Any) -> Any:
-        nonlocal in_litestars_way
+        nonlocal in_litestars_way, template
         request: Request[Any, Any, Any] = host_values["request"]
+        scope: Any = request.scope
+        if template is None:  # only now is the prefix of the application known
+            template = Template(scope["path_template"])
+        scope["route"] = template
+        if rest is not None:
+            # Litestar begins it with a slash, and takes the one at its end off.
+            value = scope["path_params"][rest][1:] + ("/" if ends_in_slash(scope) else "")
+            scope["path_params"] = {**scope["path_params"], rest: value}
         try:
             response = await handle(HostRequest(request, environment), host_values)
         except RequestError as error:
@@ -113,11 +127,13 @@ def make_function(
             raise
         if in_litestars_way is None:
             in_litestars_way = changes_responses(request.app)
-        if in_litestars_way and isinstance(response, (AsgiResponse, UpstreamResponse)):
+        if not isinstance(response, (AsgiResponse, UpstreamResponse)):
+            response = WithBody(response)
+        elif in_litestars_way:
             return HostResponse(response, is_head=is_head)
         return WithoutBody(response) if is_head else response
 
-    dress(call, endpoint.call.function, list(parameters.values()), returns=AsgiResponse)
+    dress(call, endpoint.handler.call.function, list(parameters.values()), returns=AsgiResponse)
     return call
 
 
@@ -210,6 +226,18 @@ class HostResponse(Response[bytes]):
         return response
 
 
+class WithBody:
+    """An application that answers the request itself, and may read it."""
+
+    __slots__ = ("_app",)
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, await readable_again(scope, receive), send)
+
+
 class WithoutBody:
     """The head of a response (RFC 9110, section 9.3.2)."""
 
@@ -229,13 +257,7 @@ def make_mount(
 
     A mount of Litestar's takes its prefix for the beginning of a name (``/healthz`` for
     ``/health``), adds a slash to every path and leaves `root_path` as it is; these do not.
-
-    Raises:
-        SetupError: The path does not begin with ``/`` or has parameters.
     """
-    if path_parameters(path):
-        msg = f"The path {path!r}: a mounted application takes no path parameters."
-        raise SetupError(msg)
     mounted = Mounted(app)
 
     async def answer() -> Mounted:
@@ -257,6 +279,12 @@ def make_mount(
     return [make_http(answer), make_websocket(connect)]
 
 
+def ends_in_slash(scope: Scope) -> bool:
+    """Tell whether the client's path does, since Litestar takes the last slash off."""
+    raw_path: bytes = scope.get("raw_path") or b""
+    return raw_path.partition(b"?")[0].endswith(b"/")
+
+
 class Mounted:
     """An ASGI application at a prefix, and below it."""
 
@@ -267,12 +295,39 @@ class Mounted:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"].rstrip("/")
+        scope["route"] = Template(scope["path_template"].removesuffix("/{path_below}"))
         # The application itself may have a prefix, `Litestar(path="/api")`.
         prefix = path.removesuffix(str(scope["path_params"].get("path_below", ""))).rstrip("/")
-        # Litestar takes the last slash off, and an application may redirect to where it is.
-        raw_path: bytes = scope.get("raw_path") or b""
-        if raw_path.partition(b"?")[0].endswith(b"/") and path != prefix:
-            path += "/"
+        if ends_in_slash(scope) and path != prefix:
+            path += "/"  # an application may redirect to where it is
         inner = below(scope, prefix, path)
         inner["path_params"] = {}
-        await self._app(inner, receive, send)
+        await self._app(inner, await readable_again(scope, receive), send)
+
+
+class NobodyHasRead(Exception):  # noqa: N818 - says how far the body of a request has come
+    """The body of a request is still to be received."""
+
+
+async def readable_again(scope: Scope, receive: Receive) -> Receive:
+    """Give the body once more where Litestar has it already; nobody would send it again.
+
+    A middleware, a guard, or a tool such as Sentry's reads it by `Request.body()`, which keeps it.
+    """
+    if scope["type"] != "http":
+        return receive
+
+    async def unread() -> Message:
+        raise NobodyHasRead
+
+    request: Request[Any, Any, Any] = Request(cast("Any", scope), cast("Any", unread))
+    try:
+        body = await request.body()
+    except (NobodyHasRead, RequestEntityTooLarge):
+        return receive
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return replay

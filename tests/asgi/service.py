@@ -1,11 +1,13 @@
 """The application that the servers of `test_servers` run."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 from faststream import Context
 from faststream.nats import NatsBroker
+from starlette.middleware.cors import CORSMiddleware
 
 from faststream_integrations.asgi import AsgiFastStream, AsgiResponse, Query, get, make_ping_asgi
 from faststream_integrations.asgi.types import Scope
@@ -31,6 +33,7 @@ app = AsgiFastStream(
     broker,
     asgi_routes=[("/ask", ask), ("/health", make_ping_asgi(broker, timeout=30))],
     startup_timeout=float(os.environ.get("STARTUP_TIMEOUT", "30")),
+    asgi_middlewares=[partial(CORSMiddleware, allow_origins=["https://example.com"])],
 )
 
 

@@ -139,7 +139,7 @@ class Item(BaseModel):
     name: str
 """
     exec(source, namespace)
-    assert "load_item" in namespace["handler"].source
+    assert "validate__item" in namespace["handler"].source
 
 
 def test_annotation_that_never_exists_is_refused_when_it_is_needed():
@@ -154,7 +154,7 @@ def test_source_is_readable_and_known_to_tracebacks():
     @get
     async def handler(page: Annotated[int, Query()], order_id: Annotated[str, Path()]): ...
 
-    assert "page = validate_page(query_page)" in handler.source
+    assert "value__page = validate__page(query__page)" in handler.source
     compile(handler.source, "plan", "exec")
     assert handler.source in ("".join(entry[2]) for entry in linecache.cache.values())
 
@@ -170,7 +170,7 @@ async def test_traceback_shows_the_line_of_the_plan():
         with pytest.raises(ValueError) as raised:
             await client.get("/")
     lines = [frame.line for frame in traceback.extract_tb(raised.tb)]
-    assert "response = await handler()" in lines
+    assert "response = await call__handler()" in lines
 
 
 async def test_custom_field_of_the_user_is_resolved():

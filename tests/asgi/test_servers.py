@@ -12,16 +12,25 @@ from tests.processes import COMMANDS, serve
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_server_serves_the_application_and_sigterm_ends_it_cleanly(command, nats_url, tmp_path):
+    workers = 2 if "workers" in command else 1
     stopped = tmp_path / "stopped"
     env = {"NATS_URL": nats_url, "STOPPED": str(stopped)}
     with serve(command, "tests.asgi.service:app", tmp_path / "log", env) as server:
         server.wait_until_it_answers("/health")
         assert httpx.get(f"{server.url}/ask?text=hello", timeout=60).text == "hello"
+        preflight = httpx.options(
+            f"{server.url}/ask",
+            headers={"origin": "https://example.com", "access-control-request-method": "GET"},
+            timeout=60,
+        )
+        assert preflight.headers["access-control-allow-origin"] == "https://example.com"
+        # A worker that still starts when the signal comes has nothing to stop.
+        server.wait_for_output("FastStream app started successfully!", workers)
         status = server.end()
         output = server.output
     # One process of uvicorn ends by raising the signal again, once everything has been shut down.
-    assert status == (-signal.SIGTERM if command == "uvicorn" else 0), output
-    workers = 2 if "workers" in command else 1
+    one_uvicorn = command in ("uvicorn", "uvicorn-access")
+    assert status == (-signal.SIGTERM if one_uvicorn else 0), output
     assert stopped.read_text().splitlines() == ["stopped"] * workers, output
     assert "Traceback" not in output
 

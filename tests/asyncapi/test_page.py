@@ -23,7 +23,7 @@ from litestar import Litestar, asgi
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
-from faststream_integrations.asyncapi import AsyncAPIRoute, make_asyncapi_asgi
+from faststream_integrations.asyncapi import AsyncAPIRoute, TryItOut, make_asyncapi_asgi
 from faststream_integrations.asyncapi.assets import Assets, AssetsMissingError
 from faststream_integrations.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -101,14 +101,6 @@ def in_dispatcher_that_moves_the_path(docs: ASGIApp) -> ASGIApp:
     return app
 
 
-def in_dispatcher_that_changes_nothing(docs: ASGIApp) -> ASGIApp:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        assert scope["path"].startswith("/docs/x")
-        await docs(scope, receive, send)
-
-    return app
-
-
 def below_root_path(docs: ASGIApp) -> ASGIApp:
     """As `uvicorn --root-path /api` behind a proxy that strips `/api`."""
     inner = in_starlette(docs)
@@ -129,7 +121,6 @@ def below_root_path(docs: ASGIApp) -> ASGIApp:
         in_fastapi,
         in_litestar,
         in_dispatcher_that_moves_the_path,
-        in_dispatcher_that_changes_nothing,
         below_root_path,
     ],
 )
@@ -151,6 +142,27 @@ async def test_everything_the_page_links_to_is_there(
         endpoint = urljoin(seen_by_browser, config_of(response.text)["tryItOut"]["url"])
         answer = await http.post(endpoint.removeprefix(f"http://test{prefix}"), json={})
         assert answer.status_code == 400
+
+
+async def test_dispatcher_that_changes_nothing_is_told_the_prefix() -> None:
+    async with client(make_asyncapi_asgi(application(), prefix="/docs/x/")) as http:
+        for path in ("/docs/x", "/docs/x/", "/docs/x/asyncapi.json"):
+            assert (await http.get(path)).status_code == 200, path
+
+
+@pytest.mark.parametrize("prefix", ["", "/docs"])
+async def test_only_exact_paths_are_answered(prefix: str) -> None:
+    docs = make_asyncapi_asgi(application(), prefix=prefix, status=True)
+    async with client(docs) as http:
+        for path in ("asyncapi.json", "asyncapi.yaml", "status"):
+            assert (await http.get(f"{prefix}/{path}")).status_code == 200, path
+            for wrong in ("/x", "/x/y", f"{prefix}/x", f"{prefix}/static"):
+                assert (await http.get(f"{wrong}/{path}")).status_code == 404, wrong
+        for wrong in ("/whatever/try", f"{prefix}/x/try", "/docsx/try"):
+            assert (await http.post(wrong, json={})).status_code == 404, wrong
+        for wrong in ("/whatever", f"{prefix}/whatever", f"{prefix}//", "//asyncapi.json"):
+            assert (await http.get(f"http://test{wrong}")).status_code in {200, 404}
+            assert (await http.get(f"http://test{wrong}x")).status_code == 404, wrong
 
 
 @pytest.mark.parametrize("path", ["/docs/x", "/docs/x/"])
@@ -254,14 +266,20 @@ async def test_try_it_out_takes_an_application() -> None:
     docs = make_asyncapi_asgi(application(), try_it_out=OwnTryItOut(), try_it_out_path="/run/")
     async with client(docs) as http:
         config = config_of((await http.get("/")).text)
-        assert config["tryItOut"] == {"url": "./run", "realBroker": True}
+        assert config["tryItOut"] == {
+            "url": "./run",
+            "realBroker": True,
+            "reports": False,
+            "csrf": [["csrftoken", "x-csrftoken"], ["XSRF-TOKEN", "x-xsrf-token"]],
+            "unavailable": {},
+        }
         assert (await http.post("/run")).status_code == 299
     endpoints = AsyncAPIRoute("/docs", try_it_out=OwnTryItOut()).endpoints(application())
     [endpoint] = [endpoint for endpoint in endpoints if endpoint.method == "POST"]
     assert isinstance(endpoint.app, OwnTryItOut)
     async with client(endpoints[0].app) as http:
         config = config_of((await http.get("/docs")).text)
-    assert config["tryItOut"] == {"url": "./docs/try", "realBroker": True}
+    assert (config["tryItOut"]["url"], config["tryItOut"]["realBroker"]) == ("./docs/try", True)
 
 
 @pytest.mark.parametrize(
@@ -287,7 +305,7 @@ async def test_icon_request_at_the_root_is_not_found() -> None:
 
 
 async def test_last_segment_is_encoded_in_links() -> None:
-    docs = make_asyncapi_asgi(application())
+    docs = make_asyncapi_asgi(application(), prefix='/a"><script>')
     async with client(docs) as http:
         page = await http.get('/a"><script>')
     assert "<script>" not in page.text.replace("\n", "")
@@ -368,10 +386,12 @@ async def test_examples_can_start_folded() -> None:
 
 async def test_real_broker_is_offered_only_when_switched_on() -> None:
     for switched in (False, True):
-        docs = make_asyncapi_asgi(application(), try_it_out_real_broker=switched)
+        docs = make_asyncapi_asgi(application(), try_it_out=TryItOut(real_broker=switched))
         async with client(docs) as http:
             config = config_of((await http.get("/")).text)
-        assert config["tryItOut"] == {"url": "./try", "realBroker": switched}
+        assert config["tryItOut"]["url"] == "./try"
+        assert config["tryItOut"]["realBroker"] == switched
+        assert config["tryItOut"]["reports"]
 
 
 @pytest.mark.parametrize("path", ["/", "/asyncapi.json", "/asyncapi.yaml"])
@@ -500,10 +520,12 @@ async def test_lifespan_is_answered() -> None:
 
 
 class CountingAsyncAPI(AsyncAPI):
-    generated = 0
+    def __init__(self, *brokers: Any) -> None:
+        super().__init__(*brokers)
+        self.generated: list[None] = []
 
     def to_specification(self) -> Any:
-        self.generated += 1
+        self.generated.append(None)
         return super().to_specification()
 
 
@@ -515,7 +537,7 @@ async def test_document_is_generated_once() -> None:
     ):
         for path in ("/", "/asyncapi.json", "/asyncapi.yaml") * 3:
             group.start_soon(http.get, path)
-    assert specification.generated == 1
+    assert len(specification.generated) == 1
 
 
 async def test_document_follows_brokers_subscribers_and_publishers_added_later() -> None:

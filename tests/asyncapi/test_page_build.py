@@ -1,5 +1,6 @@
 """The build hook: when it builds the page's assets, with what, and what it says when it cannot."""
 
+import gzip
 import importlib.util
 import json
 import shutil
@@ -8,6 +9,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
+from faststream_integrations.asyncapi.assets import Assets
 
 ROOT = Path(__file__).parents[2]
 
@@ -116,3 +119,11 @@ def test_lock_file_pins_by_hash_and_names_no_host() -> None:
 
 def test_package_scripts_are_not_run() -> None:
     assert "ignore-scripts=true" in (ROOT / "ui/.npmrc").read_text().splitlines()
+
+
+def test_bundle_is_small(tree: Path) -> None:
+    assets = Assets(tree / "faststream_integrations/asyncapi/static")
+    compressed = [
+        len(gzip.compress(assets.files[kind].content.body, 9)) for kind in ("script", "stylesheet")
+    ]
+    assert sum(compressed) < 160_000

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
 from faststream.nats import JStream, NatsBroker, TestNatsBroker
 
-from faststream_integrations.asyncapi.try_it_out import TryItOut
+from faststream_integrations.asyncapi.try_it_out import REPORT_TYPE, TryItOut
 from faststream_integrations.testing import asgi_client
 
 
@@ -17,8 +17,12 @@ def form(channel: str, payload: Any = None, **fields: Any) -> dict[str, Any]:
     return {"channelName": channel, "message": {"message": payload}, **fields}
 
 
-def client_of(endpoint: TryItOut) -> AbstractAsyncContextManager[httpx.AsyncClient]:
-    return asgi_client(endpoint, base_url="http://docs.example.com")
+@asynccontextmanager
+async def client_of(endpoint: TryItOut) -> AsyncIterator[httpx.AsyncClient]:
+    """A client that asks for the full report, as this package's page does."""
+    async with asgi_client(endpoint, base_url="http://docs.example.com") as client:
+        client.headers["accept"] = f"{REPORT_TYPE}, application/json;q=0.5"
+        yield client
 
 
 @pytest.fixture
@@ -48,11 +52,13 @@ async def test_answer_has_result_acknowledgement_and_messages(client: httpx.Asyn
     response = await client.post("/try", json=form("orders:Orders", {"id": 21}))
 
     assert response.status_code == 200
-    assert response.headers["content-type"] == "application/json"
+    assert response.headers["content-type"] == REPORT_TYPE
     answer = response.json()
     assert answer.pop("duration_ms") > 0
     assert answer == {
         "status": "ok",
+        "real_broker": False,
+        "notes": [],
         "result": {"doubled": 42},
         "error": None,
         "handled_error": None,
@@ -75,15 +81,22 @@ async def test_handler_error_is_reported_without_a_traceback(client: httpx.Async
     assert response.status_code == 200
     answer = response.json()
     assert answer["status"] == "error"
-    assert answer["error"] == {"type": "RuntimeError", "message": "<b>no stock</b>", "details": []}
+    assert answer["error"] == {
+        "type": "RuntimeError",
+        "message": "<b>no stock</b>",
+        "stage": "handler",
+        "details": [],
+    }
     assert "Traceback" not in response.text
 
 
 async def test_validation_error_is_reported_with_details(client: httpx.AsyncClient) -> None:
     response = await client.post("/try", json=form("orders:Orders", {"id": "x"}))
 
-    (problem,) = response.json()["error"]["details"]
-    assert (problem["loc"], problem["input"]) == (["order", "id"], "x")
+    error = response.json()["error"]
+    assert error["stage"] == "message"
+    (problem,) = error["details"]
+    assert (problem["loc"], problem["path"], problem["input"]) == (["order", "id"], ["id"], "x")
 
 
 async def test_form_of_the_upstream_plugin_is_understood(client: httpx.AsyncClient) -> None:
@@ -103,11 +116,13 @@ async def test_form_of_the_upstream_plugin_is_understood(client: httpx.AsyncClie
 @pytest.mark.parametrize(
     ("body", "detail"),
     [
-        (b"{", "not JSON"),
-        (b"", "not JSON"),
+        (b"{", "Invalid JSON: "),
+        (b"", "Invalid JSON: "),
+        (b"[" * 1000, "Invalid JSON: recursion limit exceeded"),
+        (b'{"channelName": NaN}', "Invalid JSON: "),
         (b"[]", "The request is not an object."),
-        (b"{}", "The request has no channelName."),
-        (b'{"channelName": ""}', "The request has no channelName."),
+        (b"{}", "Missing channelName"),
+        (b'{"channelName": ""}', "Missing channelName"),
         (b'{"channelName": 1}', "channelName is not a string."),
         (b'{"channelName": "x", "message": 1}', "message is not an object."),
         (b'{"channelName": "x", "headers": {"a": 1}}', "The header a is not a string."),
@@ -120,16 +135,14 @@ async def test_malformed_request_is_400(
     response = await client.post("/", content=body, headers={"content-type": "application/json"})
 
     assert response.status_code == 400
-    assert detail in str(response.json()["detail"])
+    assert detail in response.json()["details"]
 
 
 async def test_unknown_channel_is_404(client: httpx.AsyncClient) -> None:
     response = await client.post("/", json=form("nowhere"))
 
     assert response.status_code == 404
-    assert response.json() == {
-        "detail": "No subscriber of this application serves the channel 'nowhere'."
-    }
+    assert response.json() == {"details": "nowhere destination not found."}
 
 
 async def test_other_method_is_405(client: httpx.AsyncClient) -> None:
@@ -276,7 +289,7 @@ async def test_missing_hook_is_501_and_tells_no_internals(
 
     assert response.status_code == 501
     assert response.json() == {
-        "detail": "A dry run is unavailable: the server's log has the reason."
+        "details": "A dry run is unavailable with this version of FastStream."
     }
 
 
@@ -305,6 +318,7 @@ async def test_real_broker_gets_the_message_when_it_is_switched_on(broker: NatsB
         unknown = await client.post("/", json=form("nowhere", {"id": 1}, **REAL))
 
     assert response.json()["status"] == "ok"
+    assert response.json()["real_broker"] is True
     assert response.json()["result"] is None
     assert dry.json()["result"] == {"doubled": 4}
     assert unknown.status_code == 404
@@ -317,7 +331,7 @@ async def test_real_broker_that_fails_is_502_and_tells_no_internals(broker: Nats
 
     assert response.status_code == 502
     assert response.json() == {
-        "detail": "The broker did not take the message: the server's log has the reason."
+        "details": "The broker did not take the message: the server's log has the reason."
     }
 
 

@@ -11,7 +11,7 @@ from faststream.nats import NatsBroker
 from faststream.specification import AsyncAPI
 
 from faststream_integrations import AsyncAPIRoute
-from faststream_integrations.asyncapi.try_it_out import TryItOut
+from faststream_integrations.asyncapi.try_it_out import REPORT_TYPE, TryItOut
 from faststream_integrations.testing import asgi_client
 from tests.contract.hosts import HOSTS, Host
 
@@ -48,6 +48,9 @@ def broker() -> NatsBroker:
         raise RuntimeError(msg) from ValueError(secret)
 
     return broker
+
+
+REPORT = {"accept": REPORT_TYPE}
 
 
 def form(channel: str, payload: Any = 1, **fields: Any) -> dict[str, Any]:
@@ -108,13 +111,13 @@ async def test_page_and_what_it_links_to_are_served_below_root_path(host, broker
         assert len(links) == 4
         for link in links:
             assert (await client.get(page.url.join(link))).status_code == 200, link
-        tried = await client.post("/asyncapi/try", json=form("orders:Order", 21))
+        tried = await client.post("/asyncapi/try", json=form("orders:Order", 21), headers=REPORT)
         assert tried.json()["result"] == 42
 
 
 async def test_handler_is_tried_out(host, broker):
     async with host.client(broker, asyncapi_path="/asyncapi") as client:
-        response = await client.post("/asyncapi/try", json=form("orders:Order", 21))
+        response = await client.post("/asyncapi/try", json=form("orders:Order", 21), headers=REPORT)
         answer = response.json()
         refused = await client.get("/asyncapi/try")
     assert (response.status_code, answer["result"]) == (200, 42)
@@ -153,6 +156,16 @@ async def test_page_is_in_the_asyncapi_document_where_that_is_asked_for(host, br
     assert not [address for address in addresses(document) if address.startswith("/")]
 
 
+async def test_other_client_gets_the_answer_of_upstreams_page(host, broker):
+    async with host.client(broker, asyncapi_path="/asyncapi") as client:
+        answers = [
+            await client.post("/asyncapi/try", json=form(channel, payload))
+            for channel, payload in (("orders:Order", 21), ("failing:Failing", "x"))
+        ]
+    assert [answer.status_code for answer in answers] == [200, 500]
+    assert [answer.json() for answer in answers] == [42, {"details": "RuntimeError: no stock"}]
+
+
 # What comes late
 
 
@@ -167,7 +180,7 @@ async def test_subscriber_that_comes_late_is_in_the_document_and_can_be_tried_ou
         known = {"if-none-match": before.headers["etag"]}
         after = await client.get("/asyncapi.json", headers=known)
         assert addresses(after.json()) - addresses(before.json()) == {"late"}
-        tried = await client.post("/asyncapi/try", json=form("late:Late", 1))
+        tried = await client.post("/asyncapi/try", json=form("late:Late", 1), headers=REPORT)
         assert tried.json()["result"] == 2
 
 
@@ -180,7 +193,7 @@ async def test_broker_that_comes_at_startup_is_in_the_document_and_can_be_tried_
     app.on_startup(lambda: app.add_broker(broker))
     async with host.client(app, asyncapi_path="/asyncapi", in_memory=False) as client:
         assert addresses((await client.get("/asyncapi.json")).json()) >= {"orders"}
-        tried = await client.post("/asyncapi/try", json=form("orders:Order", 1))
+        tried = await client.post("/asyncapi/try", json=form("orders:Order", 1), headers=REPORT)
         assert tried.json()["result"] == 2
 
 
@@ -205,7 +218,7 @@ async def test_request_is_refused(host, broker, status, body, headers):
     async with host.client(broker, asyncapi_path="/asyncapi") as client:
         response = await client.post("/asyncapi/try", json=body, headers=headers)
     assert response.status_code == status
-    assert response.json().keys() == {"detail"}
+    assert response.json().keys() == {"details"}
 
 
 async def test_too_many_runs_at_once_are_refused_and_slow_ones_end(host, broker):
@@ -219,7 +232,9 @@ async def test_too_many_runs_at_once_are_refused_and_slow_ones_end(host, broker)
     endpoint = TryItOut([broker], max_concurrency=1, timeout=0.3)
     route = AsyncAPIRoute("/asyncapi", try_it_out=endpoint)
     async with host.client(broker, asyncapi_path=route) as client:
-        run = asyncio.create_task(client.post("/asyncapi/try", json=form("slow:Slow")))
+        run = asyncio.create_task(
+            client.post("/asyncapi/try", json=form("slow:Slow"), headers=REPORT)
+        )
         await asyncio.wait_for(started.wait(), 10)
         refused = await client.post("/asyncapi/try", json=form("orders:Order"))
         ended = await run
@@ -235,9 +250,16 @@ async def test_errors_tell_no_internals(host, broker):
             raise LookupError(msg)
 
     async with host.client(broker, asyncapi_path="/asyncapi") as client:
-        tried = await client.post("/asyncapi/try", json=form("failing:Failing", "x"))
-        invalid = await client.post("/asyncapi/try", json=form("orders:Order", "x"))
-    assert tried.json()["error"] == {"type": "RuntimeError", "message": "no stock", "details": []}
+        tried = await client.post(
+            "/asyncapi/try", json=form("failing:Failing", "x"), headers=REPORT
+        )
+        invalid = await client.post("/asyncapi/try", json=form("orders:Order", "x"), headers=REPORT)
+    assert tried.json()["error"] == {
+        "type": "RuntimeError",
+        "message": "no stock",
+        "stage": "handler",
+        "details": [],
+    }
     assert [each["type"] for each in invalid.json()["error"]["details"]] == ["int_parsing"]
     for response in (tried, invalid):
         assert not re.search("Traceback|local variable|site-packages|File ", response.text)

@@ -7,7 +7,14 @@ import pytest
 from fast_depends import Provider, dependency_provider
 from faststream import Depends
 
-from faststream_integrations.asgi import AsgiResponse, Header, JSONResponse, Query, get
+from faststream_integrations.asgi import (
+    AsgiResponse,
+    Header,
+    JSONResponse,
+    Query,
+    RequestError,
+    get,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -231,3 +238,22 @@ async def test_provider_of_the_broker_is_the_one_that_counts(host):
     broker = NatsBroker() if app_provider else NatsBroker(provider=provider)
     async with host.client(broker, asgi_routes=[("/it", handler)], **app_provider) as client:
         assert (await client.get("/it")).json() == "overridden"
+
+
+@pytest.mark.parametrize("name", ["handler", "plan", "invalid", "call__handler", "print"])
+async def test_a_guard_of_any_name_guards(host, broker, name):
+    ran = []
+
+    async def guard(q: Annotated[int, Query()] = 0):
+        raise RequestError(401, "Who are you?")
+
+    guard.__name__ = guard.__qualname__ = name
+
+    @get
+    async def handler(user: Annotated[str, Depends(guard)]):
+        ran.append(user)
+        return AsgiResponse(b"secret")
+
+    async with host.client(broker, asgi_routes=[("/it", handler)]) as client:
+        assert (await client.get("/it")).status_code == 401
+    assert ran == []

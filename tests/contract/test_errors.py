@@ -213,10 +213,10 @@ async def test_missing_context_value_is_500(host, broker):
     assert "absent" not in response.text
 
 
-async def test_handler_that_returns_no_response_is_500(host, broker):
+async def test_handler_that_returns_what_cannot_be_written_is_500(host, broker):
     @get
     async def handler():
-        return {"an": "answer"}
+        return object()
 
     response = await response_of(host, broker, handler)
     assert response.status_code == 500

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import re
 import runpy
 import socket
@@ -26,6 +27,7 @@ INCLUDES_ALL_ITS_CODE = (
     "lifespan",
     "litestar",
     "operations",
+    "recipes",
     "reference",
     "testing",
     "write-your-own",
@@ -248,6 +250,27 @@ async def test_startup_that_fails_says_what_the_page_says():
 # Operations; tests/lifecycle has its metrics and traces
 
 
+async def test_metrics_of_several_workers_of_the_operations_page(nats_url, tmp_path, monkeypatch):
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    with example("operations_workers.py", nats_url) as page:
+        async with asgi_client(page.app) as client:
+            assert (await client.get("/metrics/")).status_code == 200
+
+
+async def test_access_log_of_the_operations_page_has_no_probes_that_are_well(nats_url, monkeypatch):
+    log = logging.getLogger("uvicorn.access")
+    monkeypatch.setattr(log, "filters", [])
+    with example("operations_access_log.py", nats_url):
+
+        def is_logged(path, status):
+            arguments = ("127.0.0.1:1", "GET", path, "1.1", status)
+            return log.filter(log.makeRecord(log.name, logging.INFO, "", 1, "", arguments, None))
+
+        assert not is_logged("/ready?x", 200)
+        assert is_logged("/ready", 503)
+        assert is_logged("/orders", 200)
+
+
 async def test_probes_of_the_operations_page(nats_url):
     with example("operations_probes.py", nats_url) as page:
         async with asgi_client(page.app) as client:
@@ -282,6 +305,22 @@ def test_tests_of_the_reader_pass(tmp_path):
     assert "4 passed" in result.stdout, result.stdout + result.stderr
 
 
+# The hosts
+
+
+@pytest.mark.parametrize("name", ["fastapi_guarded_page.py", "litestar_guarded_page.py"])
+async def test_page_alone_is_guarded_and_has_the_routes(name):
+    with example(name) as main:
+        async with asgi_client(main.app, main.broker) as client:
+            assert (await client.get("/prices")).json() == {"tea": 3}
+            assert (await client.get("/asyncapi")).status_code == 401
+            let_in = {"X-Role": "admin"}
+            page = await client.get("/asyncapi", headers=let_in, follow_redirects=True)
+            assert page.status_code == 200
+            document = (await client.get("/asyncapi.json", headers=let_in)).json()
+            assert "/prices" in str(document)
+
+
 # How it works
 
 
@@ -290,9 +329,11 @@ async def test_compiled_handler_is_the_one_that_is_shown():
     page = (ROOT / "docs" / "how-it-works.md").read_text()
     shown = hooks["on_page_markdown"](page)
     function = re.search(r"```python\n(async def plan\(.*?)```", shown, re.DOTALL)[1]
-    assert "await handler(" in function
-    named = re.findall(r"`(validate_limit|invalid|AsyncExitStack)`", page)
-    assert {"validate_limit", "invalid"} == {name for name in named if name in function}
+    with example("compiled.py") as module:
+        assert function.strip() == module.search.source.strip()
+    named = {"invalid", *re.findall(r"`(\w+__\w+)`", page)}
+    assert len(named) > 1
+    assert {name for name in named if name not in function} == set()
 
 
 async def test_compiled_handler_answers():
@@ -301,3 +342,18 @@ async def test_compiled_handler_answers():
         async with asgi_client(app) as client:
             response = await client.get("/?q=tea", headers={"x-token": "ada:1"})
             assert response.json() == ["tea", 10]
+
+
+async def test_middleware():
+    with example("asgi_middleware.py") as main:
+        async with asgi_client(main.app) as client:
+            headers = {"origin": "https://example.com"}
+            response = await client.get("/prices", headers=headers)
+    assert response.json()["tea"] == 2.8
+    assert response.headers["access-control-allow-origin"] == "https://example.com"
+
+
+async def test_container_of_dependencies():
+    with example("asgi_dishka.py") as main:
+        async with asgi_client(main.app) as client:
+            assert (await client.get("/tea")).json() == {"tea": 2.8}

@@ -43,6 +43,17 @@ async def test_routes():
     assert set(operation["responses"]) == {"200", "404", "422"}
 
 
+async def test_markers():
+    with example("fastapi_markers.py") as main:
+        async with asgi_client(main.app, main.broker) as client:
+            for path in ("/endpoint", "/handler"):
+                assert (await client.get(path)).status_code == 422
+                client.headers["authorization"] = "Bearer secret"
+                assert (await client.get(path)).json() == {"user": "anna", "limit": 10}
+                assert (await client.get(f"{path}?limit=101")).status_code == 422
+                del client.headers["authorization"]
+
+
 async def test_context():
     with example("fastapi_context.py") as main:
         async with asgi_client(main.app, main.broker) as client:
@@ -80,3 +91,12 @@ async def test_migrated_service():
 def test_openapi_is_written_without_a_warning(name):
     with example(f"{name}.py") as main:
         assert main.app.openapi()
+
+
+async def test_dependencies_of_subscribers():
+    with example("subscribers_fastapi.py") as main:
+        async with asgi_client(main.app, main.broker) as client:
+            assert (await client.get("/me", headers={"X-User": "Ann"})).json() == "Ann of Shop"
+            reply = await main.broker.request({"drink": "tea"}, "orders", headers={"X-User": "Ann"})
+            assert await reply.decode() == "stored"
+        assert main.mails == ["tea for Ann of Shop"]

@@ -61,6 +61,28 @@ async def test_errors():
             assert invalid.json()["problems"][0]["loc"] == ["query", "drink"]
 
 
+async def test_several_plugins():
+    with example("litestar_plugins.py") as main:
+        received = []
+
+        @main.orders.subscriber("orders")
+        @main.audit.subscriber("audit")
+        async def subscriber(text: str):
+            received.append(text)
+
+        async with asgi_client(main.app, main.orders, main.audit) as client:
+            assert (await client.get("/order")).status_code == 200
+            assert (await client.get("/audit/health")).status_code == 204
+    assert sorted(received) == ["an order of tea", "tea"]
+
+
 async def test_test_of_the_reader_passes():
     with example("litestar_in_memory.py") as main:
         await main.test_greets_twice()
+
+
+async def test_dependencies_of_subscribers():
+    with example("subscribers_litestar.py") as main:
+        async with asgi_client(main.app, main.broker):
+            reply = await main.broker.request({"drink": "tea"}, "orders")
+            assert await reply.decode() == "3 EUR"

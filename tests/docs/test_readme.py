@@ -1,6 +1,8 @@
 """The README is true: its code, its links and its map."""
 
 import re
+from importlib.metadata import metadata
+from pathlib import PurePosixPath
 
 import pytest
 
@@ -38,12 +40,39 @@ async def test_service_is_the_same_in_every_host(name):
             assert "AsyncAPI" in page.text
 
 
-def test_links_lead_to_files():
-    links = re.findall(r"\]\(([^)#]+)[^)]*\)", README)
-    missing = [
-        link for link in links if not link.startswith("https://") and not (ROOT / link).exists()
-    ]
-    assert missing == []
+async def test_dependency_is_one_in_endpoint_and_subscriber():
+    with example("three_hosts/fastapi_subscriber.py") as module:
+        async with asgi_client(module.app, module.broker) as client:
+            assert (await client.get("/me", headers={"X-User": "ada"})).json() == "ada"
+            reply = await module.broker.request("tea", "orders.paid", headers={"x-user": "ada"})
+            assert await reply.decode() == "ada paid for tea"
+
+
+HERE = "https://github.com/faststream-integrations/faststream-integrations"
+RAW = HERE.replace("github.com", "raw.githubusercontent.com")
+
+
+def test_links_are_absolute_and_lead_to_files_of_the_repository():
+    """The package index shows the page, too, and has nothing beside it."""
+    links = re.findall(r"\]\(([^)]+)\)", README)
+    assert [link for link in links if not link.startswith(("https://", "http://127.0.0.1"))] == []
+    here = {link for link in links if link.startswith((f"{HERE}/blob/main/", f"{RAW}/main/"))}
+    assert here == {link for link in links if link.startswith((f"{HERE}/", f"{RAW}/"))}
+    for link in here:
+        path, _, anchor = link.partition("/main/")[2].partition("#")
+        assert (ROOT / path).is_file(), link
+        headings = (
+            re.findall(r"^#+ (.*)", (ROOT / path).read_text(), re.MULTILINE) if anchor else []
+        )
+        slugs = {
+            re.sub(r"[^\w -]", "", each).strip().lower().replace(" ", "-") for each in headings
+        }
+        assert not anchor or anchor in slugs, link
+
+
+def test_repository_is_the_one_of_the_metadata():
+    urls = metadata("faststream-integrations").get_all("Project-URL")
+    assert f"Source, {HERE}" in urls
 
 
 def test_map_names_every_module_and_nothing_else():
@@ -58,10 +87,13 @@ def test_map_names_every_module_and_nothing_else():
         folders.append(name)
     assert {path for path in named if not (ROOT / path).exists()} == set()
 
-    package = ROOT / "faststream_integrations"
-    modules = {
+    # A folder that is opened shows all that is in it.
+    opened = {str(PurePosixPath(path).parent) for path in named} - {"."}
+    python = {
         path.relative_to(ROOT).as_posix()
-        for path in package.iterdir()
-        if (path.is_dir() and (path / "__init__.py").exists()) or path.suffix == ".py"
+        for folder in opened
+        for path in (ROOT / folder).iterdir()
+        if (path.is_dir() and (path / "__init__.py").exists())
+        or (path.suffix == ".py" and not (folder == "tests" or path.name == "__init__.py"))
     }
-    assert modules - named == set()
+    assert python - named == set()

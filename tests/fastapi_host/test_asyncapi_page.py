@@ -99,7 +99,7 @@ async def test_try_it_out_gets_the_body_that_a_dependency_has_read(broker):
     app = app_of(broker, "/asyncapi", dependencies=[fastapi.Depends(audit)])
     form = {"channelName": "orders", "message": {"message": "m"}}
     async with asgi_client(app, broker) as client:
-        assert (await client.post("/asyncapi/try", json=form)).json()["status"] == "ok"
+        assert (await client.post("/asyncapi/try", json=form)).json() == "ok"
 
 
 @pytest.mark.parametrize("specification", [None, AsyncAPI()])
@@ -148,8 +148,7 @@ async def test_messages_are_tried_out(broker):
     form = {"channelName": "echo:Echo", "message": {"message": "m"}}
     app = app_of(broker, "/asyncapi", prefix="/v1")
     async with asgi_client(app, broker, base_url="http://docs.example.com") as client:
-        answer = (await client.post("/v1/asyncapi/try", json=form)).json()
-        assert (answer["status"], answer["result"]) == ("ok", "m")
+        assert (await client.post("/v1/asyncapi/try", json=form)).json() == "m"
         assert (await client.get("/v1/asyncapi/try")).status_code == 405
 
     app = app_of(broker, AsyncAPIRoute("/asyncapi", try_it_out=False))

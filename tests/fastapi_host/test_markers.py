@@ -202,6 +202,92 @@ async def test_context_can_be_overridden(app, broker):
         assert (await client.get("/it")).json() == ["overridden", 5]
 
 
+OURS = {
+    "required": Context("price"),
+    "default": Context("price", default=1),
+    "initial": Context("price", initial=lambda: 2),
+    "dotted": Context("shop.price"),
+}
+FASTSTREAM_S = {
+    "faststream's": faststream.Context("price"),
+    "faststream's default": faststream.Context("price", default=1),
+    "faststream's dotted": faststream.Context("shop.price", initial=lambda: 2),
+}
+
+
+async def replacement(x_price: Annotated[int, fastapi.Header()] = 8) -> int:
+    return x_price
+
+
+def overridden(broker, **routes):
+    app = FastAPI()
+    app.include_router(FastStreamRouter(broker, **routes))
+    app.dependency_overrides |= {Context("price"): replacement, Context("shop.price"): replacement}
+    return app
+
+
+@pytest.mark.parametrize("marker", OURS.values(), ids=OURS)
+async def test_context_is_overridden_by_its_key_in_dependencies_of_fastapi(broker, marker):
+    """Whatever the parameter is called, and whatever the marker says of a missing value."""
+
+    async def below(value: Annotated[int, marker]) -> int:
+        return value
+
+    found = Annotated[int, marker]
+    in_below = Annotated[int, fastapi.Depends(below)]
+
+    @broker.subscriber("prices")
+    async def handle(body: int, value: found, below: in_below) -> list[int]:
+        return [value, below]
+
+    @get
+    async def handler(value: found, below: in_below) -> list[int]:
+        return [value, below]
+
+    app = overridden(broker, asgi_routes=[("/handler", handler)])
+
+    @app.get("/endpoint")
+    async def endpoint(value: found, below: in_below) -> list[int]:
+        return [value, below]
+
+    async with asgi_client(app, broker) as client:
+        for path in ("/endpoint", "/handler"):
+            answer = await client.get(path, headers={"x-price": "9"})
+            assert answer.json() == [9, 9]
+        reply = await broker.request(1, "prices", headers={"x-price": "9"})
+        assert await reply.decode() == [9, 9]
+        app.dependency_overrides.clear()
+        if marker is OURS["default"]:
+            assert (await client.get("/endpoint")).json() == [1, 1]
+            assert (await client.get("/handler")).json() == [1, 1]
+            assert await (await broker.request(1, "prices")).decode() == [1, 1]
+
+
+@pytest.mark.parametrize("marker", (OURS | FASTSTREAM_S).values(), ids=OURS | FASTSTREAM_S)
+async def test_context_is_overridden_by_its_key_in_dependencies_of_faststream(broker, marker):
+    found = Annotated[int, marker]
+
+    async def below(value: found) -> int:
+        return value
+
+    in_below = Annotated[int, faststream.Depends(below)]
+
+    @broker.subscriber("prices")
+    async def handle(body: int, value: found, below: in_below) -> list[int]:
+        return [value, below]
+
+    @get
+    async def handler(value: found, below: in_below) -> list[int]:
+        return [value, below]
+
+    app = overridden(broker, asgi_routes=[("/handler", handler)])
+    async with asgi_client(app, broker) as client:
+        answer = await client.get("/handler", headers={"x-price": "9"})
+        assert answer.json() == [9, 9]
+        reply = await broker.request(1, "prices", headers={"x-price": "9"})
+        assert await reply.decode() == [9, 9]
+
+
 async def test_dependencies_are_cached_within_a_request(app, broker):
     calls = []
 
@@ -405,3 +491,54 @@ async def test_foreign_marker_is_refused_when_the_application_starts(broker, whe
     with pytest.raises(SetupError, match=r"endpoint is marked with .*Context\('name'\)"):
         async with asgi_client(app, broker):
             raise AssertionError
+
+
+async def test_override_replaces_a_dependency_wherever_it_is_used():
+    """By FastAPI's `Depends`, FastStream's and ours; in endpoints, handlers and subscribers."""
+
+    async def real() -> str:
+        return "real"
+
+    async def below(value: Annotated[str, faststream.Depends(real)]) -> str:
+        return f"below {value}"
+
+    @get
+    async def handler(
+        theirs: Annotated[str, faststream.Depends(below)], ours: Annotated[str, Depends(real)]
+    ) -> list[str]:
+        return [theirs, ours]
+
+    broker = NatsBroker()
+
+    @broker.subscriber("orders")
+    async def subscriber(
+        body: int,
+        theirs: Annotated[str, faststream.Depends(below)],
+        ours: Annotated[str, Depends(real)],
+        host: Annotated[str, fastapi.Depends(real)],
+    ) -> list[str]:
+        return [theirs, ours, host]
+
+    app = FastAPI()
+    app.include_router(FastStreamRouter(broker, asgi_routes=[("/handler", handler)]))
+    app.add_route("/route", handler)
+
+    @app.get("/endpoint")
+    async def endpoint(
+        ours: Annotated[str, Depends(real)], host: Annotated[str, fastapi.Depends(real)]
+    ) -> list[str]:
+        return [ours, host]
+
+    async with asgi_client(app, broker) as client:
+
+        async def everywhere() -> list[str]:
+            paths = ("/handler", "/route", "/endpoint")
+            found = [value for path in paths for value in (await client.get(path)).json()]
+            return found + await (await broker.request(1, "orders")).decode()
+
+        expected = ["below {0}", "{0}", "below {0}", "{0}", "{0}", "{0}", "below {0}", "{0}", "{0}"]
+        assert await everywhere() == [each.format("real") for each in expected]
+        app.dependency_overrides[real] = lambda: "fake"
+        assert await everywhere() == [each.format("fake") for each in expected]
+        app.dependency_overrides = {}
+        assert await everywhere() == [each.format("real") for each in expected]

@@ -155,7 +155,7 @@ class Point:
 
 
 @pytest.mark.parametrize(
-    "annotation", [Any, Point, list[Point], dict[str, int], tuple[int, str], object, type]
+    "annotation", [Any, Point, list[Point], frozenset[int], tuple[int, str], object, type]
 )
 @pytest.mark.parametrize(
     "marker", [asgi.Query(), asgi.Header(), asgi.Cookie(), asgi.Path(), asgi.Body()]

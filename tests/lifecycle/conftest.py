@@ -24,11 +24,15 @@ def faulty_servers() -> Iterator[dict[str, Any]]:
         yield Started()
 
 
+KAFKA = ("kafka", "confluent")
+"""Tested in tests/wire."""
+
 # A second kind of the same driver adds little; BROKERS=all runs them all.
-USUAL = [name for name in KINDS if name not in ("nats-push", "redis-list")]
+ALL = [name for name in KINDS if name not in KAFKA]
+USUAL = [name for name in ALL if name not in ("nats-push", "redis-list")]
 
 
-@pytest.fixture(params=KINDS if os.environ.get("BROKERS") == "all" else USUAL)
+@pytest.fixture(params=ALL if os.environ.get("BROKERS") == "all" else USUAL)
 def kind(request: pytest.FixtureRequest) -> Kind:
     return KINDS[request.param]
 

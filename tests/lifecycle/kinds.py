@@ -124,9 +124,10 @@ def _mqtt(url: str, **options: Any) -> Any:
     import zmqtt
     from faststream.mqtt import MQTTBroker
 
+    host, _, port = url.partition(":")
     return MQTTBroker(
-        host="127.0.0.1",
-        port=int(url),
+        host=host,
+        port=int(port),
         reconnect=zmqtt.ReconnectConfig(initial_delay=0.1, max_delay=0.2),
         **options,
     )
@@ -142,7 +143,25 @@ async def _publish_topic(broker: Any, address: str, text: str) -> None:
     await broker.publish(text, address, qos=zmqtt.QoS.AT_LEAST_ONCE)
 
 
-_NATS, _REDIS = "nats://127.0.0.1:{port}", "redis://127.0.0.1:{port}"
+def _kafka(url: str, **options: Any) -> Any:
+    from faststream.kafka import KafkaBroker
+
+    return KafkaBroker(url, retry_backoff_ms=50, **options)
+
+
+def _confluent(url: str, **options: Any) -> Any:
+    from faststream.confluent import KafkaBroker
+
+    return KafkaBroker(url, **options)
+
+
+def _group(broker: Any, address: str, handler: Handler, workers: int) -> Any:
+    return broker.subscriber(
+        address, group_id=address, auto_offset_reset="earliest", max_workers=workers
+    )(handler)
+
+
+_NATS, _REDIS, _KAFKA = "nats://127.0.0.1:{port}", "redis://127.0.0.1:{port}", "127.0.0.1:{port}"
 
 KINDS = {
     kind.name: kind
@@ -158,13 +177,19 @@ KINDS = {
              lambda broker, address, text: broker.publish(text, stream=address)),
         Kind("rabbit", "rabbit", "amqp://guest:guest@127.0.0.1:{port}/", _rabbit, _queue,
              lambda broker, address, text: broker.publish(text, address)),
-        Kind("mqtt", "mqtt", "{port}", _mqtt, _topic, _publish_topic),
+        Kind("mqtt", "mqtt", "127.0.0.1:{port}", _mqtt, _topic, _publish_topic),
+        Kind("kafka", "kafka", _KAFKA, _kafka, _group,
+             lambda broker, address, text: broker.publish(text, address)),
+        Kind("confluent", "kafka", _KAFKA, _confluent, _group,
+             lambda broker, address, text: broker.publish(text, address)),
     )
 }  # fmt: skip
 
 
 async def left_on_the_server(kind: Kind, port: int, address: str) -> tuple[int, int]:
     """Return how many messages wait on a server, and how many it waits to have acknowledged."""
+    if kind.server == "kafka":
+        return await _uncommitted(f"127.0.0.1:{port}", address), 0
     broker = kind.broker(kind.url.format(port=port))
     client = await broker.connect()
     try:
@@ -182,3 +207,16 @@ async def left_on_the_server(kind: Kind, port: int, address: str) -> tuple[int, 
         return 0, 0
     finally:
         await broker.stop()
+
+
+async def _uncommitted(server: str, address: str) -> int:
+    from aiokafka import AIOKafkaConsumer, TopicPartition
+
+    async with AIOKafkaConsumer(
+        bootstrap_servers=server, group_id=address, enable_auto_commit=False
+    ) as consumer:
+        partitions = [
+            TopicPartition(address, each) for each in consumer.partitions_for_topic(address) or ()
+        ]
+        ends = await consumer.end_offsets(partitions)
+        return sum([ends[each] - (await consumer.committed(each) or 0) for each in partitions])

@@ -4,6 +4,7 @@ Upstream's application with UPSTREAM=1, for comparison.
 """
 
 import asyncio
+import itertools
 import os
 from typing import Any
 
@@ -56,6 +57,28 @@ async def slow(scope: Any) -> AsgiResponse:
     return AsgiResponse(b"slow", 200)
 
 
+async def events(scope: Any, receive: Any, send: Any) -> None:
+    """Stream events for as long as the client listens, and publish a message with each."""
+
+    async def until_the_client_has_gone() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    gone = asyncio.create_task(until_the_client_has_gone())
+    headers = [(b"content-type", b"text/event-stream")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    for number in itertools.count():
+        if gone.done():
+            break
+        try:
+            await kind.send(broker, f"event {number}", os.environ["EVENTS"])
+            data = f"data: event {number}\n\n"
+        except Exception as error:
+            data = f"data: {error!r}\n\n"
+        await send({"type": "http.response.body", "body": data.encode(), "more_body": True})
+        await asyncio.wait({gone}, timeout=0.05)
+
+
 if "UPSTREAM" in os.environ:
     app: Any = UpstreamAsgiFastStream(
         broker, asgi_routes=[("/ready", make_ping_asgi(broker)), ("/slow", slow)]
@@ -63,7 +86,12 @@ if "UPSTREAM" in os.environ:
 else:
     app = AsgiFastStream(
         broker,
-        asgi_routes=[("/ready", make_readiness_asgi(broker)), ("/slow", slow)],
+        asgi_routes=[
+            ("/ready", make_readiness_asgi(broker)),
+            ("/slow", slow),
+            ("/events", events),
+        ],
         startup_timeout=float(os.environ.get("STARTUP_TIMEOUT", "30")),
+        shutdown_timeout=float(os.environ.get("SHUTDOWN_TIMEOUT", "15")),
         shutdown_delay=float(os.environ.get("DELAY", "0")),
     )

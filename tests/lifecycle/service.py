@@ -6,12 +6,17 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import httpx
 
-from faststream_integrations import AsgiFastStream, make_liveness_asgi, make_readiness_asgi
+from faststream_integrations import (
+    AsgiFastStream,
+    broker_lifespan,
+    make_liveness_asgi,
+    make_readiness_asgi,
+)
 from faststream_integrations.testing import asgi_client
 
 TIMEOUT = 0.5
@@ -19,6 +24,11 @@ TIMEOUT = 0.5
 
 PATIENCE = 30.0
 """Seconds after which what has not come will not come."""
+
+
+def running(*brokers_or_app: Any, **limits: Any) -> AbstractAsyncContextManager[Any]:
+    """Run brokers or an application for the length of a block."""
+    return broker_lifespan(*brokers_or_app, **limits)()
 
 
 class Service:

@@ -12,10 +12,10 @@ from faststream.exceptions import StopConsume
 from faststream.nats import NatsBroker, PullSub, TestNatsBroker
 
 from faststream_integrations import make_liveness_asgi, make_readiness_asgi
-from faststream_integrations.drivers import Consumption, driver_of
-from faststream_integrations.drivers.confluent import ConfluentDriver
-from faststream_integrations.drivers.kafka import KafkaDriver
-from faststream_integrations.supervisor import Supervisor
+from faststream_integrations.brokers.kinds import Consumption, kind_of
+from faststream_integrations.brokers.kinds.confluent import ConfluentKind
+from faststream_integrations.brokers.kinds.kafka import KafkaKind
+from faststream_integrations.brokers.supervisor import Supervisor
 from faststream_integrations.testing import asgi_client, nats_server
 from tests.lifecycle.kinds import KINDS
 from tests.lifecycle.service import PATIENCE, serving
@@ -42,13 +42,13 @@ async def test_consumer_whose_task_has_ended_is_neither_ready_nor_live(
         with suppress(asyncio.CancelledError):
             await task
         assert await broker.ping(5.0)
-        assert await service.get("/ready") == 503
+        await service.until("/ready", 503)
         assert await service.get("/live") == 503
 
 
 # FastStream's list subscriber cannot stop itself: its stop waits for a lock that it holds.
 @pytest.mark.parametrize("kind", [KINDS[name] for name in KINDS if name != "redis-list"])
-async def test_consumer_that_stopped_itself_is_neither_ready_nor_live(kind, server):
+async def test_consumer_that_stopped_itself_is_not_ready_and_no_reason_to_restart(kind, server):
     async def handler(message: str):
         raise StopConsume
 
@@ -56,7 +56,9 @@ async def test_consumer_that_stopped_itself_is_neither_ready_nor_live(kind, serv
     async with serving(broker) as service:
         await kind.send(broker, "stop")
         await service.until("/ready", 503)
-        assert await service.get("/live") == 503
+        (verdict,) = [each.verdict for each in Supervisor.of(broker).report.consumers]
+        assert (verdict.consumption, verdict.on_purpose) == (Consumption.DOWN, True)
+        assert await service.get("/live") == 200
 
 
 async def test_consumer_without_a_handler_is_no_reason(server, kind, received):
@@ -76,18 +78,19 @@ async def test_subscriber_that_is_added_later_counts_from_its_declaration(server
         before = set(broker.subscribers)
         kind.subscribe(broker, address, received.put, 1)
         (late,) = set(broker.subscribers) - before
-        assert await service.get("/ready") == 503, "it consumes nothing yet"
+        await service.until("/ready", 503)  # it consumes nothing yet
         assert await service.get("/live") == 200
         await late.start()
-        assert await service.get("/ready") == 200
+        await service.until("/ready", 200)
         await kind.send(broker, "late", address)
         assert await asyncio.wait_for(received.get(), PATIENCE) == "late"
 
 
 @pytest.mark.parametrize("kind", [KINDS["rabbit"]])
 async def test_rabbit_queue_that_is_deleted_is_not_ready_until_it_is_declared_again(
-    kind, server, received
+    kind, server, received, monkeypatch
 ):
+    monkeypatch.setattr("faststream_integrations.brokers.supervisor.WATCH_INTERVAL", 0.05)
     broker = kind.make(server.port, received.put)
     async with serving(broker) as service:
         other = await aio_pika.connect(kind.url.format(port=server.port))
@@ -105,7 +108,7 @@ async def test_redis_group_that_is_destroyed_is_neither_ready_nor_live(kind, ser
     async with serving(broker) as service:
         await broker._connection.xgroup_destroy(broker.address, "g")
         await service.until("/ready", 503)
-        assert await service.get("/live") == 503
+        await service.until("/live", 503)
 
 
 @pytest.mark.parametrize("kind", [KINDS["redis-stream"]])
@@ -214,81 +217,16 @@ async def test_nats_subscription_that_the_server_refuses_fails_the_startup(tmp_p
         assert "secret" not in str(raised.value)
 
 
-# Kafka has no server here: its clients are stand-ins.
-
-
-class Subscriber(SimpleNamespace):
-    __hash__ = object.__hash__
-
-
-def kafka_subscriber(**state):
-    task = asyncio.ensure_future(asyncio.Event().wait())
-    return Subscriber(calls=[1], running=True, tasks=[task], **state)
-
-
-def aiokafka_consumer(*, coordination, fetch, closed=False):
-    def task(runs):
-        if runs:
-            return asyncio.ensure_future(asyncio.Event().wait())
-        done = asyncio.get_running_loop().create_future()
-        done.set_result(None)
-        return done
-
-    return SimpleNamespace(
-        _closed=closed,
-        _coordinator=SimpleNamespace(_coordination_task=task(coordination)),
-        _fetcher=SimpleNamespace(_fetch_task=task(fetch)),
-    )
-
-
-@pytest.mark.parametrize(
-    ("state", "consumption"),
-    [
-        ({"coordination": True, "fetch": True}, Consumption.UP),
-        ({"coordination": False, "fetch": True}, Consumption.DEAD),
-        ({"coordination": True, "fetch": False}, Consumption.DEAD),
-        ({"coordination": True, "fetch": True, "closed": True}, Consumption.DEAD),
-    ],
-)
-async def test_kafka_consumer_is_what_its_client_does(state, consumption):
-    driver = KafkaDriver(SimpleNamespace())
-    single = kafka_subscriber(consumer=aiokafka_consumer(**state))
-    assert driver.consuming(single).consumption is consumption
-    group = kafka_subscriber(consumer=None, consumer_subgroup=[aiokafka_consumer(**state)])
-    assert driver.consuming(group).consumption is consumption
-    group.tasks[0].cancel()
-    with suppress(asyncio.CancelledError):
-        await group.tasks[0]
-    assert driver.consuming(group).consumption is Consumption.DEAD
-
-
 async def test_kafka_consumer_of_an_unknown_client_version_is_not_called_up_by_mistake():
-    driver = KafkaDriver(SimpleNamespace())
-    assert driver.consuming(kafka_subscriber(consumer=None)).consumption is Consumption.DEAD
-    bare = kafka_subscriber(consumer=SimpleNamespace())
-    assert driver.consuming(bare).consumption is Consumption.UNKNOWN
+    task = asyncio.ensure_future(asyncio.Event().wait())
+    for kind in (KafkaKind, ConfluentKind):
+        subscriber = SimpleNamespace(calls=[1], running=True, tasks=[task], consumer=None)
+        assert kind(SimpleNamespace()).attached(subscriber).consumption is Consumption.DEAD
+        subscriber.consumer = SimpleNamespace()
+        assert kind(SimpleNamespace()).attached(subscriber).consumption is Consumption.UNKNOWN
 
 
-@pytest.mark.parametrize(
-    ("consumer", "consumption"),
-    [
-        (SimpleNamespace(_thread_pool=SimpleNamespace(_shutdown=False)), Consumption.UP),
-        (SimpleNamespace(_thread_pool=SimpleNamespace(_shutdown=True)), Consumption.DEAD),
-        (SimpleNamespace(), Consumption.UNKNOWN),
-        (None, Consumption.DEAD),
-    ],
-)
-async def test_confluent_consumer_is_what_its_client_does(consumer, consumption):
-    driver = ConfluentDriver(SimpleNamespace())
-    subscriber = kafka_subscriber(consumer=consumer)
-    assert driver.consuming(subscriber).consumption is consumption
-    subscriber.tasks[0].cancel()
-    with suppress(asyncio.CancelledError):
-        await subscriber.tasks[0]
-    assert driver.consuming(subscriber).consumption is Consumption.DEAD
-
-
-def test_driver_is_found_by_the_class_of_a_broker():
+def test_kind_is_found_by_the_class_of_a_broker():
     from faststream.confluent import KafkaBroker as ConfluentBroker
     from faststream.kafka import KafkaBroker
     from faststream.mqtt import MQTTBroker
@@ -299,18 +237,19 @@ def test_driver_is_found_by_the_class_of_a_broker():
         pass
 
     brokers = (NatsBroker, Own, RabbitBroker, KafkaBroker, ConfluentBroker, MQTTBroker)
-    assert [driver_of(broker()).kind for broker in brokers] == [
-        "nats", "redis", "rabbit", "kafka", "confluent", "mqtt",
+    assert [type(kind_of(broker())).__name__ for broker in brokers] == [
+        "NatsKind", "RedisKind", "RabbitKind", "KafkaKind", "ConfluentKind", "MqttKind",
     ]  # fmt: skip
 
 
-async def test_unknown_kind_of_broker_falls_back_to_the_ping_and_says_so(nats_url, received):
-    from faststream_integrations.drivers.base import Driver
+async def test_unknown_kind_of_broker_falls_back_to_the_ping_and_says_so(
+    nats_url, received, monkeypatch
+):
+    from faststream_integrations.brokers.kinds.base import Kind
 
+    monkeypatch.setattr("faststream_integrations.brokers.supervisor.kind_of", Kind)
     broker = NatsBroker(nats_url)
     broker.subscriber("unknown.kind")(received.put)
-    Supervisor.of(broker).driver = Driver(broker)
-    Supervisor.of(broker)._round_trip._function = Supervisor.of(broker).driver.round_trip
     async with serving(broker) as service:
         response = await service.client.get("/ready")
         assert (response.status_code, response.json()["status"]) == (200, "warn")

@@ -14,7 +14,7 @@ async def test_readiness_follows_a_server_that_stalls_and_comes_back(kind, serve
     async with serving(broker) as service:
         assert await service.get("/ready") == 200
         server.pause()
-        assert await service.get("/ready") == 503
+        await service.until("/ready", 503)
         assert await service.get("/live") == 200
         server.resume()
         await service.until("/ready", 200)

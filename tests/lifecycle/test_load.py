@@ -49,13 +49,17 @@ class Load:
         return self.handled_file.read_text().split()
 
     async def send(self, number):
-        texts = [f"m{len(self.sent) + each}" for each in range(number)]
         broker = self.kind.broker(self.kind.url.format(port=self.port))
         await broker.connect()
-        for text in texts:
-            await self.kind.send(broker, text, self.address)
+        for _ in range(number):
+            await self.send_by(broker)
         await broker.stop()
-        self.sent += texts
+
+    async def send_by(self, broker):
+        """Send one message by a broker that is connected."""
+        text = f"m{len(self.sent)}"
+        await self.kind.send(broker, text, self.address)
+        self.sent.append(text)
 
     async def until_handled(self, number):
         deadline = time.monotonic() + PATIENCE

@@ -43,6 +43,7 @@ STATUSES = {
     "uvicorn": 3,
     "uvicorn-workers": 0,
     "hypercorn": 0,
+    "hypercorn-alone": 1,
     "granian": 1,
     "gunicorn-uvicorn": 3,
     "gunicorn-asgi": 3,

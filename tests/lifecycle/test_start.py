@@ -8,9 +8,10 @@ import pytest
 from faststream.exceptions import SetupError
 from faststream.nats import NatsBroker
 
-from faststream_integrations.lifespan import BrokerUnavailable, running
-from faststream_integrations.supervisor import Supervisor
+from faststream_integrations.brokers.supervisor import Supervisor
+from faststream_integrations.lifespan import BrokerUnavailable
 from faststream_integrations.testing import nats_server
+from tests.lifecycle.service import running
 from tests.processes import free_port
 
 SECRET = "s3cret"
@@ -141,7 +142,7 @@ async def test_pauses_between_attempts_grow_and_differ(nats_url, monkeypatch):
         async def start(self):
             raise ConnectionRefusedError
 
-    monkeypatch.setattr("faststream_integrations.supervisor.asyncio.sleep", record)
+    monkeypatch.setattr("faststream_integrations.brokers.supervisor.asyncio.sleep", record)
     async with running(Failing(nats_url), on_unavailable="retry"):
         while len(pauses) < 10:
             await sleep(0)

@@ -6,17 +6,20 @@ import os
 import signal
 import threading
 import time
+import uuid
 
+import anyio
 import psutil
 import pytest
 from faststream import FastStream
 from faststream.nats import NatsBroker
 
-from faststream_integrations import broker_lifespan
-from faststream_integrations.lifespan import running
-from faststream_integrations.supervisor import State, Supervisor
+from faststream_integrations import AsgiFastStream, broker_lifespan
+from faststream_integrations.brokers.reports import State
+from faststream_integrations.brokers.supervisor import Supervisor
+from faststream_integrations.litestar import FastStreamPlugin
 from tests.lifecycle.kinds import KINDS, left_on_the_server
-from tests.lifecycle.service import PATIENCE, serving
+from tests.lifecycle.service import PATIENCE, running, serving
 
 MESSAGES = 60
 
@@ -96,6 +99,51 @@ async def test_handler_that_does_not_end_is_cancelled_at_the_deadline(kind, serv
     await asyncio.wait_for(ended.wait(), 1.0)
     await asyncio.sleep(0.1)
     assert asyncio.all_tasks() == tasks
+
+
+async def test_no_more_is_taken_after_a_drain_that_was_too_short_for_a_handler(kind, server):
+    """A request may go on for long after it, so that the broker stays open."""
+    entered, handled, release = asyncio.Event(), asyncio.Queue(), asyncio.Event()
+
+    async def slow(message: str):
+        entered.set()
+        await release.wait()
+        await handled.put(message)
+
+    broker = kind.make(server.port, slow)
+    async with running(broker):
+        await kind.send(broker, "before")
+        await asyncio.wait_for(entered.wait(), PATIENCE)
+        await Supervisor.of(broker).drain(0.2)
+        release.set()
+        assert await asyncio.wait_for(handled.get(), PATIENCE) == "before"
+        await kind.send(broker, "after")
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(handled.get(), 1.0)
+
+
+@pytest.mark.parametrize("kind", [KINDS["nats-core"]])
+async def test_broker_that_is_retried_does_not_start_after_sigterm(kind, server, monkeypatch):
+    """A request may go on for long after it."""
+    monkeypatch.setattr("faststream_integrations.brokers.supervisor.FIRST_RETRY", 0.05)
+    monkeypatch.setattr("faststream_integrations.brokers.supervisor.LAST_RETRY", 0.05)
+    server.kill()
+    heard = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    before = signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(heard.set))
+    broker = kind.make(server.port, print)
+    try:
+        async with running(broker, on_unavailable="retry", shutdown_timeout=0.2):
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.wait_for(heard.wait(), PATIENCE)
+            await asyncio.sleep(0.2)
+            server.restart()
+            with anyio.move_on_after(2.0):
+                while not broker.running:
+                    await asyncio.sleep(0.01)
+            assert not broker.running
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 async def test_cancelled_stop_leaves_nothing_behind(kind, server):
@@ -220,7 +268,7 @@ async def test_failing_hook_of_a_retried_application_is_not_ready(nats_url):
 
 
 def test_broker_that_runs_in_another_event_loop_later_is_watched_there_too(nats_url, monkeypatch):
-    monkeypatch.setattr("faststream_integrations.supervisor.WATCH_INTERVAL", 0.05)
+    monkeypatch.setattr("faststream_integrations.brokers.supervisor.WATCH_INTERVAL", 0.05)
     broker = NatsBroker(nats_url)
 
     async def run():
@@ -235,7 +283,7 @@ def test_broker_that_runs_in_another_event_loop_later_is_watched_there_too(nats_
 
 
 async def test_broker_that_the_user_stops_stays_stopped(nats_url, monkeypatch):
-    monkeypatch.setattr("faststream_integrations.supervisor.WATCH_INTERVAL", 0.05)
+    monkeypatch.setattr("faststream_integrations.brokers.supervisor.WATCH_INTERVAL", 0.05)
     broker = NatsBroker(nats_url)
     broker.subscriber("stop.user")(lambda message: None)
     async with serving(broker) as service:
@@ -245,9 +293,33 @@ async def test_broker_that_the_user_stops_stays_stopped(nats_url, monkeypatch):
         assert await service.get("/ready") == 503
 
 
-def test_what_to_do_without_a_broker_is_fail_or_retry():
-    with pytest.raises(ValueError, match=r"on_unavailable must be 'fail' or 'retry', got 'wait'"):
-        broker_lifespan(NatsBroker(), on_unavailable="wait")
+async def test_watch_ends_though_the_client_gives_up_at_the_same_moment(nats_url):
+    """`asyncio.wait_for` of Python 3.11 and older takes the event, and forgets the cancellation."""
+    broker = NatsBroker(nats_url)
+    async with running(broker):
+        supervisor = Supervisor.of(broker)
+        watch = supervisor._task
+        for _ in range(3):
+            await asyncio.sleep(0)  # until it waits
+        supervisor.kind.lost_event.set()
+        await supervisor.quiesce()
+        assert watch.done()
+
+
+@pytest.mark.parametrize(
+    ("limit", "error", "message"),
+    [
+        ({"on_unavailable": "wait"}, ValueError, "on_unavailable must be 'fail' or 'retry'"),
+        ({"startup_timeout": -1}, ValueError, "startup_timeout must be a number of seconds from 0"),
+        ({"shutdown_delay": float("nan")}, ValueError, "shutdown_delay must be a number"),
+        ({"shutdown_timeout": None}, TypeError, "shutdown_timeout must be a number of seconds"),
+        ({"timeout": 1.0}, TypeError, "got an unexpected argument 'timeout'; .* startup_timeout"),
+    ],
+)
+@pytest.mark.parametrize("make", [broker_lifespan, AsgiFastStream, FastStreamPlugin])
+def test_limit_that_cannot_be_is_told(make, limit, error, message):
+    with pytest.raises(error, match=message):
+        make(NatsBroker(), **limit)
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.3])
@@ -305,3 +377,45 @@ async def test_many_starts_and_stops_leave_no_trace(kind, server, received):
     print(f"{kind.name}: {ROUNDS} starts and stops, {before} -> {after}, {grown / 1024:.0f} KiB")
     assert after == before
     assert grown < 8 * 1024 * 1024
+
+
+POLL = 30
+"""Seconds for which a consumer that finds nothing waits for its server."""
+
+
+def idle_brokers(ports):
+    from faststream.nats import PullSub
+    from faststream.redis import ListSub, RedisBroker, StreamSub
+
+    def nats(pull_sub):
+        broker = NatsBroker(ports["nats"])
+        name = f"idle-{uuid.uuid4().hex}"
+        return broker, broker.subscriber(name, stream=name, durable="d", pull_sub=pull_sub)
+
+    def redis(**options):
+        broker = RedisBroker(ports["redis"])
+        return broker, broker.subscriber(**options)
+
+    name = f"idle-{uuid.uuid4().hex}"
+    stream = {"polling_interval": POLL * 1000}
+    yield "JetStream pull", *nats(PullSub(timeout=POLL))
+    yield "JetStream pull of ten", *nats(PullSub(batch_size=10, timeout=POLL))
+    yield "JetStream pull of batches", *nats(PullSub(batch_size=10, timeout=POLL, batch=True))
+    yield "Redis list", *redis(list=ListSub(name, polling_interval=POLL))
+    yield "Redis stream", *redis(stream=StreamSub(name, **stream))
+    yield "Redis group", *redis(stream=StreamSub(name, group="g", consumer="c", **stream))
+    yield "Redis channel", *redis(channel=name)
+
+
+async def test_idle_consumer_stops_at_once_whatever_its_poll_timeout(nats_url, faulty_servers):
+    """In half a second; the machine may be busy, so the test allows for more than that."""
+    redis = f"redis://127.0.0.1:{faulty_servers['redis'].port}"
+    for name, broker, subscriber in idle_brokers({"nats": nats_url, "redis": redis}):
+        handled = []
+        subscriber(handled.append)
+        async with running(broker):
+            await asyncio.sleep(0.2)  # until it waits for its server
+            began = time.monotonic()
+        seconds = time.monotonic() - began
+        print(f"{name}: stopped in {seconds * 1000:.0f} ms")
+        assert seconds < POLL / 10

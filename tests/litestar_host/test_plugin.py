@@ -14,6 +14,7 @@ from litestar import get as litestar_get
 from litestar.datastructures import State
 from litestar.datastructures.state import ImmutableState
 from litestar.di import NamedDependency, Provide
+from litestar.exceptions import ImproperlyConfiguredException
 from litestar.params import FromPath
 from litestar.plugins import InitPlugin
 
@@ -317,3 +318,40 @@ async def test_broker_lifespan_without_the_plugin_brings_context_to_handlers_and
     async with asgi_client(app, broker) as client:
         assert (await client.get("/bare")).json() == "ours"
         assert (await client.get("/injected")).json() is True
+
+
+def test_brokers_get_nothing_that_they_had_not():
+    broker = NatsBroker()
+    before = set(vars(broker))
+    Litestar(plugins=[FastStreamPlugin(broker)])
+    assert set(vars(broker)) == before
+
+
+async def test_several_plugins_are_found_by_their_keys():
+    orders, audit = NatsBroker(), NatsBroker()
+    plugins = [
+        FastStreamPlugin(orders, dependency_key="orders"),
+        FastStreamPlugin(audit, dependency_key="audit"),
+        FastStreamPlugin(audit, dependency_key="same"),
+    ]
+
+    @litestar_get("/both")
+    async def both(
+        orders: NamedDependency[NatsBroker], audit: NamedDependency[NatsBroker]
+    ) -> list[int]:
+        return [id(orders), id(audit)]
+
+    app = Litestar([both], plugins=plugins)
+    for plugin in plugins:
+        assert FastStreamPlugin.of(app, plugin.dependency_key) is plugin
+    with pytest.raises(KeyError, match=r"'other', only \['audit', 'orders', 'same'\]"):
+        FastStreamPlugin.of(app, "other")
+    async with asgi_client(app, orders, audit) as client:
+        assert (await client.get("/both")).json() == [id(orders), id(audit)]
+
+
+def test_two_brokers_of_one_key_are_refused():
+    with pytest.raises(ImproperlyConfiguredException, match="dependency_key="):
+        Litestar(plugins=[FastStreamPlugin(NatsBroker()), FastStreamPlugin(NatsBroker())])
+    broker = NatsBroker()
+    Litestar(plugins=[FastStreamPlugin(broker), FastStreamPlugin(broker)])

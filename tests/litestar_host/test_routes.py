@@ -389,6 +389,16 @@ async def test_first_parameter_may_be_litestars():
         assert (await client.get("/it")).json() == "Database"
 
 
+async def test_first_parameter_with_a_marker_of_litestars_is_not_the_scope():
+    @get
+    async def handler(settings: NamedDependency[dict[str, int]]):
+        return JSONResponse(settings)
+
+    dependencies = {"settings": Provide(lambda: {"limit": 5}, sync_to_thread=False)}
+    async with Served(("/it", handler), dependencies=dependencies) as client:
+        assert (await client.get("/it")).json() == {"limit": 5}
+
+
 async def test_broker_of_the_plugin_is_a_dependency_there_too():
     @get
     async def handler(scope, broker: NatsBroker):

@@ -47,6 +47,9 @@ assert_type(router, FastStreamRouter)
 as_router: APIRouter = router
 FastStreamRouter(broker, asyncapi_path=AsyncAPIRoute("/asyncapi"))
 router.add_asgi_route("/later", handler)
+FastStreamRouter(broker, prefx="/v1")  # type: ignore[call-arg]
+FastStreamRouter(broker, prefix=1)  # type: ignore[arg-type]
+FastStreamRouter(broker, startup_timeout="5")  # type: ignore[arg-type]
 app.include_router(router)
 
 

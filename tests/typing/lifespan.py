@@ -33,6 +33,8 @@ async def with_state(app: Starlette) -> AsyncIterator[dict[str, Any]]:
 
 assert_type(broker_lifespan(broker), BrokerLifespan)
 assert_type(broker_lifespan(broker, service, startup_timeout=5.0), BrokerLifespan)
+broker_lifespan(broker, on_unavailable="wait")  # type: ignore[arg-type]
+broker_lifespan(broker, timeout=5.0)  # type: ignore[call-arg]
 
 fastapi = FastAPI(lifespan=broker_lifespan(broker, lifespan=without_state))
 router = APIRouter(lifespan=broker_lifespan(broker))

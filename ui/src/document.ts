@@ -1,7 +1,8 @@
 import { createAsyncAPIDocument } from "@asyncapi/parser/esm/document";
 import type { AsyncAPIDocumentInterface } from "@asyncapi/parser";
+import { Exact } from "./json";
 
-type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+type Json = null | boolean | number | string | Exact | Json[] | { [key: string]: Json };
 type JsonObject = { [key: string]: Json };
 
 const UNIQUE_ID = "x-parser-unique-object-id";
@@ -30,7 +31,9 @@ export function toDocument(source: JsonObject): AsyncAPIDocumentInterface {
 }
 
 function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return (
+    typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Exact)
+  );
 }
 
 class Resolver {
@@ -52,6 +55,11 @@ class Resolver {
       for (const key of Object.keys(holder)) {
         if (key === "__proto__" || (!isNamed && DATA.has(key))) continue;
         const value = this.follow(holder[key] as Json, 0);
+        if (value instanceof Exact) {
+          // The component calculates with numbers, and shows bounds as text.
+          if (!BOUNDS.has(key)) holder[key] = Number(value.source);
+          continue;
+        }
         if (!isNamed && key === "externalDocs" && isObject(value) && !isSafe(value.url)) {
           delete holder[key];
           continue;
@@ -96,6 +104,9 @@ class Resolver {
 
 // Values of the application, not of the specification: a "$ref" in them is data.
 const DATA = new Set(["examples", "example", "default", "const", "enum"]);
+const BOUNDS = new Set([
+  "exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum", "multipleOf",
+]);
 // Below these, keys are names that the application chose ("default" may be a field).
 const NAMED = new Set([
   "$defs", "channels", "definitions", "messages", "operations", "parameters",

@@ -1,0 +1,1 @@
+"""What answers a request, in every host: handlers, parameters, request, response, errors."""
