@@ -44,6 +44,15 @@ COMMANDS = {
 }
 
 
+def clean_status(command: str) -> int:
+    """The exit status of a server that SIGTERM has ended, with all shut down.
+
+    One process of uvicorn raises the signal again when it is done.
+    """
+    alone = command.startswith("uvicorn") and "workers" not in command
+    return -signal.SIGTERM if alone else 0
+
+
 def free_port() -> int:
     """Find a port of 127.0.0.1 that nothing listens on."""
     with socket.socket() as found:

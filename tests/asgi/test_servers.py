@@ -2,12 +2,11 @@
 
 import asyncio
 import resource
-import signal
 
 import httpx
 import pytest
 
-from tests.processes import COMMANDS, serve
+from tests.processes import COMMANDS, clean_status, serve
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -28,9 +27,7 @@ def test_server_serves_the_application_and_sigterm_ends_it_cleanly(command, nats
         server.wait_for_output("FastStream app started successfully!", workers)
         status = server.end()
         output = server.output
-    # One process of uvicorn ends by raising the signal again, once everything has been shut down.
-    one_uvicorn = command in ("uvicorn", "uvicorn-access")
-    assert status == (-signal.SIGTERM if one_uvicorn else 0), output
+    assert status == clean_status(command), output
     assert stopped.read_text().splitlines() == ["stopped"] * workers, output
     assert "Traceback" not in output
 

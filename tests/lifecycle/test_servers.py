@@ -7,7 +7,7 @@ import time
 import httpx
 import pytest
 
-from tests.processes import serve
+from tests.processes import clean_status, serve
 
 
 def env(nats_url, tmp_path, **more):
@@ -36,7 +36,7 @@ def test_readiness_is_503_while_the_listeners_are_still_open(command, nats_url, 
         assert state["observedValue"] == "draining"
         assert httpx.get(f"{server.url}/slow").status_code == 200, "it still serves"
         server.process.wait(60)
-        assert server.process.returncode == (-signal.SIGTERM if command == "uvicorn" else 0)
+        assert server.process.returncode == clean_status(command)
 
 
 STATUSES = {
