@@ -40,6 +40,7 @@ from faststream_integrations.environment import (
     check_brokers,
 )
 from faststream_integrations.http.lifespan_scope import ensure_state
+from faststream_integrations.process_exit import ending_the_process
 from faststream_integrations.sigterm import watching_sigterm
 from faststream_integrations.subscribers import Host, adopt, hosting
 
@@ -280,6 +281,7 @@ async def run_brokers(
 
         adopt(find(), host=host)
         await stack.enter_async_context(hosting(find(), host, limits.shutdown_timeout))
+        await stack.enter_async_context(ending_the_process(apps, find()))
         await stack.enter_async_context(_started(find, limits))
         for app in apps:
             block = SharedBlock.of(app, "after_startup")

@@ -23,7 +23,7 @@ FLOORS = (
     {"dry_run"},
     {"health", "prometheus"},
     {"lifespan"},
-    {"sigterm"},
+    {"process_exit", "sigterm"},
     {"http"},
     {"subscribers"},
     {"brokers"},
