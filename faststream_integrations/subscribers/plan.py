@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from functools import cache
+from types import NoneType
 from typing import Any
 
 from fast_depends.library.serializer import OptionItem, SerializerProto
@@ -181,7 +182,7 @@ class SubscriberWriter(CallWriter):
         if check is None:
             return
         name = self.constant("check", call.name, check)
-        condition = f"if {variable} is not None: " if call.returns is None else ""
+        condition = f"if {variable} is not None: " if call.returns in (None, NoneType) else ""
         self.line(f"{condition}{variable} = {name}({variable})")
 
     def write_inputs(self, call: Call) -> Mapping[Argument, str]:
