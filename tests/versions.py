@@ -48,8 +48,14 @@ MATRIX = {
     "versions": (
         Versions(
             "oldest",
-            (*EVERYTHING, "faststream==0.7.0", "fastapi==0.121.0", "litestar==2.23.0"),
-            (*HOSTS, "tests/asgi/test_handlers.py", "tests/reference"),
+            (
+                *EVERYTHING,
+                "faststream==0.7.0",
+                "fastapi==0.121.0",
+                "litestar==2.23.0",
+                "zmqtt==0.0.4",
+            ),
+            (*HOSTS, "tests/subscribers", "tests/asgi/test_handlers.py", "tests/reference"),
         ),
         # Routers copied their routes until 0.136, and are live since 0.137.
         Versions("fastapi-0.136", (*EVERYTHING, "fastapi==0.136.0"), FASTAPI),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -19,9 +20,12 @@ from faststream_integrations.fastapi import FastStreamRouter
 from faststream_integrations.litestar import FastStreamPlugin
 from faststream_integrations.testing import asgi_client
 
-__all__ = ("FASTSTREAM", "HOSTS", "ask", "every_host", "running")
+__all__ = ("CONTEXTS_ARE_COMPOSED", "FASTSTREAM", "HOSTS", "ask", "every_host", "running")
 
 FASTSTREAM = "faststream"
+
+CONTEXTS_ARE_COMPOSED = version("faststream") != "0.7.0"
+"""Whether what the context of a broker has stays when an application comes with its own."""
 
 
 def build_fastapi(service: FastStream) -> FastAPI:

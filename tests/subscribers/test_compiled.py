@@ -26,6 +26,7 @@ from faststream_integrations.litestar import FastStreamPlugin
 from faststream_integrations.subscribers import adopt
 from faststream_integrations.subscribers.config import SWITCH
 from tests.subscribers.compiled import is_compiled
+from tests.subscribers.hosts import CONTEXTS_ARE_COMPOSED
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*parallel:DeprecationWarning")
 
@@ -71,6 +72,8 @@ async def test_broker_of_any_host(broker, give, when):
     if when == "before":
         subscriber, seen = subscribe(broker)
     give(broker)
+    if not CONTEXTS_ARE_COMPOSED:
+        broker.context.set_global("price", 3)
     if when == "after":
         subscriber, seen = subscribe(broker)
 
@@ -108,6 +111,8 @@ async def test_application_that_is_made_afterwards_keeps_it_and_brings_its_conte
     broker_lifespan(broker)
     app = FastStream(broker)
     app.context.set_global("rate", 7)
+    if not CONTEXTS_ARE_COMPOSED:
+        app.context.set_global("price", 3)
     seen = []
     subscriber = broker.subscriber("orders")
 

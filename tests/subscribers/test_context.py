@@ -9,7 +9,7 @@ import pytest
 from faststream import BaseMiddleware, Context, ContextRepo, Depends, FastStream
 from faststream.nats import NatsBroker, NatsRouter
 
-from tests.subscribers.hosts import ask, every_host, running
+from tests.subscribers.hosts import CONTEXTS_ARE_COMPOSED, ask, every_host, running
 
 Found = Annotated[Any, Context("key")]
 
@@ -111,6 +111,8 @@ def of_a_hook() -> FastStream:
     return service
 
 
+OF_THE_BROKER = (of_the_broker, of_the_broker_later, of_the_application_and_the_broker)
+
 PLACES: list[tuple[Callable[[], FastStream], str]] = [
     (of_the_broker, "of the broker"),
     (of_the_broker_later, "later"),
@@ -130,6 +132,8 @@ PLACES: list[tuple[Callable[[], FastStream], str]] = [
     ("build", "expected"), PLACES, ids=lambda each: getattr(each, "__name__", "")
 )
 async def test_place(host, build, expected):
+    if build in OF_THE_BROKER and not CONTEXTS_ARE_COMPOSED:
+        pytest.skip("FastStream 0.7.0 puts the application's context in the place of the broker's.")
     service = build()
     async with running(host, service):
         service.broker.context.set_global("value", "of the name")

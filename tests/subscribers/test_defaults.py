@@ -1,5 +1,6 @@
 """What a header, a parameter of the address or a part of the body is where a message has none."""
 
+from importlib.metadata import version
 from typing import Annotated, Any
 
 import fastapi
@@ -69,7 +70,10 @@ async def test_header_of_fastapi_is_the_same_in_a_message_as_in_a_request(
     broker.subscriber("itself")(function)
     app.include_router(FastStreamRouter(broker))
     async with asgi_client(app, broker) as client:
-        expected = (await client.get("/", headers=sent)).json()
+        response = await client.get("/", headers=sent)
+        if response.status_code == 422 and version("fastapi") == "0.121.0":
+            pytest.skip("FastAPI 0.121 validates defaults.")
+        expected = response.json()
         assert expected == [expected[0]] * 2
         for subject in ("dependency", "below", "itself"):
             assert await ask(broker, 1, subject, headers=sent) == expected

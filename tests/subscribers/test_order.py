@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import Annotated, Any
 
 import fastapi
@@ -217,4 +218,6 @@ async def test_cancelled_message_rolls_back_and_acknowledges_nothing(build):
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    assert events == [*OPEN, "inner CancelledError", "outer CancelledError"]
+    # FastStream 0.7.0 takes it for a failure.
+    nacked = ["nack"] if version("faststream") == "0.7.0" else []
+    assert events == [*OPEN, "inner CancelledError", "outer CancelledError", *nacked]

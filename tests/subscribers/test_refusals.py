@@ -1,6 +1,7 @@
 """Markers of other frameworks in a subscriber, which FastStream would read from the message."""
 
 import functools
+from contextlib import suppress
 from typing import Annotated, Any, TypeVar
 
 import fastapi
@@ -57,7 +58,6 @@ MARKED = {
     "embedded": Annotated[str, Body(embed=True)],
     "limited": Annotated[str, limited(current_user)],
     "deep-depends": list[Annotated[str, fastapi.Depends(current_user)]],
-    "optional-depends": Annotated[str, fastapi.Depends(current_user)] | None,
     "scopes": SecurityScopes,
     "response": Response,
     "websocket": WebSocket,
@@ -66,6 +66,10 @@ MARKED = {
     "litestar-request": litestar.Request[Any, Any, Any],
     "litestar-socket": litestar.WebSocket,
 }
+
+
+with suppress(TypeError):  # fastapi 0.121's `Depends` has no hash, which a union asks for
+    MARKED["optional-depends"] = Annotated[str, fastapi.Depends(current_user)] | None
 
 
 def subscribe(broker: NatsBroker, annotation: Any, default: Any = ...) -> None:
