@@ -1,19 +1,30 @@
 import atexit
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from logging.handlers import QueueListener
 
 import pytest
 
 from faststream_integrations.testing import nats_server
 
+OLDEST_FASTSTREAM = version("faststream") == "0.7.0"
+UNCLOSED = ("unclosed <socket", "unclosed <StreamWriter", "unclosed transport")
+
 
 def pytest_configure(config: pytest.Config) -> None:
     if sys.version_info < (3, 11):
         # Its event loop, and aiormq 6, which has no successor there, leave the connection of a
         # cancelled connect to the garbage collector.
-        for what in ("<socket", "transport"):
-            config.addinivalue_line("filterwarnings", f"ignore:unclosed {what}:ResourceWarning")
+        ignore_unclosed(config, *UNCLOSED)
+    if OLDEST_FASTSTREAM:
+        # It leaves the streams of workers open, and sockets of connections that were refused.
+        ignore_unclosed(config, "Unclosed <MemoryObject", "loop is closed", *UNCLOSED)
+
+
+def ignore_unclosed(config: pytest.Config, *beginnings: str) -> None:
+    for beginning in beginnings:
+        config.addinivalue_line("filterwarnings", f"ignore:{beginning}:ResourceWarning")
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import os
 import signal
 import uuid
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 
 import anyio
@@ -103,6 +104,9 @@ async def test_exit_of_the_application_is_its_own_again_after_the_block(
     assert not sigterm.heard
 
 
+CANCELLED = ("redis-channel", "mqtt")
+
+
 @pytest.mark.parametrize("how", ["exit", "SystemExit"])
 @pytest.mark.parametrize("workers", [1, 3])
 async def test_every_kind_of_subscriber_ends_the_process(
@@ -110,6 +114,8 @@ async def test_every_kind_of_subscriber_ends_the_process(
 ) -> None:
     if (kind.name, how, workers) == ("redis-list", "SystemExit", 1):
         pytest.skip("FastStream's list subscriber cannot stop itself: it waits for its own lock.")
+    if (how, version("faststream")) == ("SystemExit", "0.7.0") and kind.name in CANCELLED:
+        pytest.skip("FastStream 0.7.0 cancels the task that is to call `exit()`.")
 
     async def end(message: str) -> None:
         if how == "SystemExit":
