@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
+import anyio
 import faststream
 import faststream_fastapi
 import pytest
@@ -425,7 +426,11 @@ async def outcome(row: Row, peer: Peer, url: str) -> Any:
                 reply.cancel()
                 return failure.result()
             failure.cancel()
-            return await (await reply).decode()
+            answer = await (await reply).decode()
+            with anyio.move_on_after(PATIENCE):  # what runs after a reply, a stop may cancel
+                while len(calls) < len(row.called or []):
+                    await asyncio.sleep(0.01)
+            return answer
     except Exception as error:
         return type(error).__name__
 
