@@ -7,7 +7,9 @@ import traceback
 import pytest
 from faststream.exceptions import SetupError
 from faststream.nats import NatsBroker
+from nats.errors import Error
 
+from faststream_integrations.brokers.reasons import reason_of
 from faststream_integrations.brokers.supervisor import Supervisor
 from faststream_integrations.lifespan import BrokerUnavailable
 from faststream_integrations.testing import nats_server
@@ -89,6 +91,13 @@ async def test_nats_server_refuses_the_password(caplog):
         error, _ = await error_of(nats(server.port), startup_timeout=2.0)
     assert "authentication or permission refused" in str(error)
     assert SECRET not in "".join(traceback.format_exception(error)) + caplog.text
+
+
+async def test_what_a_server_says_tells_more_than_how_the_connection_ended():
+    kind = Supervisor.of(NatsBroker()).kind
+    for error in (Error("nats: 'Authorization Violation'"), ConnectionResetError()):
+        await kind._on_error(error)
+    assert reason_of(kind.trouble) == "authentication or permission refused"
 
 
 async def test_start_that_returned_without_a_consumer_is_not_trusted(nats_url):

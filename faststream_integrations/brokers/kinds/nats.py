@@ -172,7 +172,9 @@ class NatsKind(Kind):
         await self._call("closed_cb")
 
     async def _on_error(self, error: Exception) -> None:
-        self.trouble = error
+        # What the server has said tells more than how the connection then ended.
+        if not (isinstance(error, OSError) and isinstance(self.trouble, Error)):
+            self.trouble = error
         if denied := _DENIED.search(str(error).lower()):
             self._denied.add(denied[1])
         await self._call("error_cb", error)
