@@ -1,14 +1,13 @@
 import atexit
 import sys
 from collections.abc import Iterator
-from importlib.metadata import version
 from logging.handlers import QueueListener
 
 import pytest
 
 from faststream_integrations.testing import nats_server
+from tests.installed import OLDEST_FASTSTREAM
 
-OLDEST_FASTSTREAM = version("faststream") == "0.7.0"
 UNCLOSED = ("unclosed <socket", "unclosed <StreamWriter", "unclosed transport")
 
 

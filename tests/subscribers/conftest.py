@@ -1,10 +1,11 @@
 import asyncio
-from importlib.metadata import version
 from typing import Any
 
 import pytest
 
-if version("faststream") == "0.7.0":
+from tests.installed import OLDEST_FASTSTREAM
+
+if OLDEST_FASTSTREAM:
 
     @pytest.fixture(autouse=True)
     def lost_failures_of_subscribers_are_none_of_the_test(monkeypatch: pytest.MonkeyPatch) -> None:

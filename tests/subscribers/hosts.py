@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -19,12 +18,13 @@ from faststream_integrations.asgi import as_asgi
 from faststream_integrations.fastapi import FastStreamRouter
 from faststream_integrations.litestar import FastStreamPlugin
 from faststream_integrations.testing import asgi_client
+from tests.installed import OLDEST_FASTSTREAM
 
 __all__ = ("CONTEXTS_ARE_COMPOSED", "FASTSTREAM", "HOSTS", "ask", "every_host", "running")
 
 FASTSTREAM = "faststream"
 
-CONTEXTS_ARE_COMPOSED = version("faststream") != "0.7.0"
+CONTEXTS_ARE_COMPOSED = not OLDEST_FASTSTREAM
 """Whether what the context of a broker has stays when an application comes with its own."""
 
 
