@@ -17,6 +17,7 @@ from faststream_integrations.brokers.kinds.confluent import ConfluentKind
 from faststream_integrations.brokers.kinds.kafka import KafkaKind
 from faststream_integrations.brokers.supervisor import Supervisor
 from faststream_integrations.testing import asgi_client, nats_server
+from tests.installed import OLDEST_FASTSTREAM
 from tests.lifecycle.kinds import KINDS
 from tests.lifecycle.service import PATIENCE, serving
 
@@ -104,6 +105,8 @@ async def test_rabbit_queue_that_is_deleted_is_not_ready_until_it_is_declared_ag
 
 @pytest.mark.parametrize("kind", [KINDS["redis-stream"]])
 async def test_redis_group_that_is_destroyed_is_neither_ready_nor_live(kind, server, received):
+    if OLDEST_FASTSTREAM:
+        pytest.skip("FastStream 0.7.0 starts its task again and again, without a pause.")
     broker = kind.make(server.port, received.put)
     async with serving(broker) as service:
         await broker._connection.xgroup_destroy(broker.address, "g")

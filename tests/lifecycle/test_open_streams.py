@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 import time
 
 import httpx
@@ -36,6 +37,12 @@ SERVERS = {
     "gunicorn-asgi-limit": ENDS,
     "faststream": GOES_ON,
 }
+
+if sys.version_info >= (3, 12):
+    # Its wait for the end of the listener is one for the connections there, without a limit: the
+    # stream goes on, and so does the lifespan of workers, which see no signal.
+    SERVERS["hypercorn-alone"] = GOES_ON
+    del SERVERS["hypercorn"]
 
 UNSEEN = ("hypercorn",)
 """Their workers hear of SIGTERM in another way, and consume until the lifespan ends."""

@@ -93,6 +93,21 @@ async def test_nats_server_refuses_the_password(caplog):
     assert SECRET not in "".join(traceback.format_exception(error)) + caplog.text
 
 
+async def test_password_that_is_refused_later_is_no_exception_that_nobody_awaits(tmp_path):
+    config = tmp_path / "nats.conf"
+    config.write_text('authorization { user: me, password: "first" }')
+    with nats_server("--config", str(config)) as server:
+        broker = NatsBroker(server.url.replace("//", "//me:first@"), reconnect_time_wait=0.05)
+        async with running(broker):
+            kind, client = Supervisor.of(broker).kind, broker._connection
+            config.write_text('authorization { user: me, password: "second" }')
+            server.restart()
+            while not client._reconnection_task or not client._reconnection_task.done():
+                await asyncio.sleep(0.01)
+            assert reason_of(kind.trouble) == "authentication or permission refused"
+            assert not client._reconnection_task._log_traceback, "the event loop would hear of it"
+
+
 async def test_what_a_server_says_tells_more_than_how_the_connection_ended():
     kind = Supervisor.of(NatsBroker()).kind
     for error in (Error("nats: 'Authorization Violation'"), ConnectionResetError()):

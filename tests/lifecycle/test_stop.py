@@ -131,7 +131,7 @@ async def test_broker_that_is_retried_does_not_start_after_sigterm(kind, server,
     heard = asyncio.Event()
     loop = asyncio.get_running_loop()
     before = signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(heard.set))
-    broker = kind.make(server.port, print)
+    broker = kind.make(server.port, asyncio.Queue().put)
     try:
         async with running(broker, on_unavailable="retry", shutdown_timeout=0.2):
             os.kill(os.getpid(), signal.SIGTERM)

@@ -177,7 +177,14 @@ class NatsKind(Kind):
             self.trouble = error
         if denied := _DENIED.search(str(error).lower()):
             self._denied.add(denied[1])
-        await self._call("error_cb", error)
+        try:
+            await self._call("error_cb", error)
+        except Error as raised:
+            # FastStream ends a client that the server refuses, in a task of nats-py's that nobody
+            # awaits. The watch finds it ended, and starts another.
+            if raised is error and (task := asyncio.current_task()) is not None:
+                task.add_done_callback(_retrieve)
+            raise
 
     async def _on_reconnected(self) -> None:
         # The server says it again where it still refuses.
@@ -281,3 +288,8 @@ def _is_watcher(subscriber: Any) -> bool:
 
 def _fetches_one(subscriber: Any) -> bool:
     return bool(peek(subscriber, "pull_sub", "batch_size") == 1)
+
+
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
