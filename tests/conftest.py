@@ -1,5 +1,7 @@
 import atexit
+import gc
 import sys
+import warnings
 from collections.abc import Iterator
 from logging.handlers import QueueListener
 
@@ -19,6 +21,15 @@ def pytest_configure(config: pytest.Config) -> None:
     if OLDEST_FASTSTREAM:
         # It leaves the streams of workers open, and sockets of connections that were refused.
         ignore_unclosed(config, "Unclosed <MemoryObject", "loop is closed", *UNCLOSED)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_unconfigure() -> None:
+    if OLDEST_FASTSTREAM:
+        # What is ignored above is an error again when pytest looks for the last time.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
 
 
 def ignore_unclosed(config: pytest.Config, *beginnings: str) -> None:
