@@ -13,7 +13,13 @@ from faststream_integrations._faststream import (
 )
 from faststream_integrations.environment import AnyBroker
 
-__all__ = ("channel_names", "distinct", "documented_subscribers", "named_subscribers")
+__all__ = (
+    "channel_names",
+    "distinct",
+    "documented_subscribers",
+    "named_subscribers",
+    "subscriber_names",
+)
 
 
 def distinct(names: Iterable[str], mark: str = " #") -> list[str]:
@@ -36,10 +42,15 @@ def distinct(names: Iterable[str], mark: str = " #") -> list[str]:
     return list(found)
 
 
+def subscriber_names(subscribers: Iterable[Any]) -> list[str]:
+    """Return a name that identifies for each of a broker's subscribers, in their order."""
+    return distinct(map(subscriber_name, subscribers))
+
+
 def named_subscribers(broker: AnyBroker) -> list[tuple[str, Any]]:
     """Return the subscribers of a broker with their names, in the order of their declaration."""
     subscribers = declared_subscribers(broker)
-    return list(zip(distinct(map(subscriber_name, subscribers)), subscribers, strict=True))
+    return list(zip(subscriber_names(subscribers), subscribers, strict=True))
 
 
 def documented_subscribers(broker: AnyBroker) -> list[Any]:

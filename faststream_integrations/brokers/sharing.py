@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import sys
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Generator
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from faststream_integrations.brokers.kinds import Unreachable
@@ -38,32 +40,80 @@ async def settle(futures: Collection[asyncio.Future[Any]], deadline: float) -> N
     loop = asyncio.get_running_loop()
     began = loop.time()
     timer: asyncio.Handle
-    waiter: asyncio.Future[None] = loop.create_future()
-
-    def wake() -> None:
-        if not waiter.done():
-            waiter.set_result(None)
+    gate = _Gate(loop)
 
     def on_done(future: asyncio.Future[Any]) -> None:
         waiting.discard(future)
         if not waiting:
-            wake()
+            gate.open()
 
     def set_timer() -> None:
         nonlocal timer
         turn = loop.time() - began
-        timer = loop.call_at(deadline - 3 * turn, wake)
+        timer = loop.call_at(deadline - 3 * turn, gate.open)
 
     asked = tuple(waiting)
     for future in asked:
         future.add_done_callback(on_done)
     timer = loop.call_soon(set_timer)
     try:
-        await waiter
+        await gate
     finally:
         timer.cancel()
         for future in asked:
             future.remove_done_callback(on_done)
+
+
+class _Gate:
+    """Lets one task through when it is opened, in that turn of the event loop, not in the next.
+
+    Future-like, as `asyncio.isfuture` describes it: a future would wake its task a turn later. It
+    is opened by a callback of the event loop only, since a task cannot run within another one.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._asyncio_future_blocking = False
+        self._loop = loop
+        self._opened = False
+        self._cancelled: asyncio.CancelledError | None = None
+        self._resume: Callable[[], object] | None = None
+
+    def __await__(self) -> Generator[Any, None, None]:
+        if not self._opened:
+            self._asyncio_future_blocking = True
+            yield self
+        self.result()
+
+    def open(self) -> None:
+        """Let the task go on now."""
+        self._opened = True
+        resume, self._resume = self._resume, None
+        if resume is not None:
+            resume()
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Let the task go on with a cancellation, in the next turn, as a future does."""
+        if self._opened:
+            return False
+        self._opened = True
+        self._cancelled = asyncio.CancelledError() if msg is None else asyncio.CancelledError(msg)
+        self._loop.call_soon(self.open)
+        return True
+
+    def add_done_callback(
+        self, callback: Callable[[Any], object], *, context: contextvars.Context
+    ) -> None:
+        """Take what the task goes on with."""
+        self._resume = partial(context.run, callback, self)
+
+    def result(self) -> None:
+        """Raise where it was cancelled."""
+        if self._cancelled is not None:
+            raise self._cancelled
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """Return the event loop of the task."""
+        return self._loop
 
 
 class InFlight(Generic[T]):

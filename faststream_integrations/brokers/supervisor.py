@@ -13,7 +13,7 @@ from faststream_integrations._faststream import default_logger, is_patched
 from faststream_integrations.brokers.holds import Holds
 from faststream_integrations.brokers.kinds import Consumption, Kind, Unreachable, kind_of
 from faststream_integrations.brokers.kinds.memory import InMemoryKind
-from faststream_integrations.brokers.lookout import SILENT, WATCH_INTERVAL, Lookout
+from faststream_integrations.brokers.lookout import PATIENCE, SILENT, WATCH_INTERVAL, Lookout
 from faststream_integrations.brokers.outages import (
     BrokerUnavailable,
     betrays,
@@ -239,7 +239,7 @@ class Supervisor:
             await self.broker.start()
         # A `start()` that returned is not one that worked.
         while True:
-            report = await self.lookout.look(deadline)
+            report = await self.lookout.look(deadline, PATIENCE)
             why = report.reason if not report.connected else report.broken
             if not self.kind.runs():
                 why = "its start ended too early"
@@ -378,7 +378,8 @@ class Supervisor:
         Args:
             timeout: How many seconds the server has to answer.
         """
-        return await self.lookout.look(asyncio.get_running_loop().time() + timeout)
+        deadline = asyncio.get_running_loop().time() + timeout
+        return await self.lookout.look(deadline, PATIENCE)
 
     # Stop.
 

@@ -37,6 +37,11 @@ from tests.lifecycle.test_stop import (  # noqa: F401
     test_handler_that_does_not_end_is_cancelled_at_the_deadline,
     test_no_more_is_taken_after_a_drain_that_was_too_short_for_a_handler,
 )
+from tests.lifecycle.test_turns import (  # noqa: F401
+    test_question_takes_as_many_turns_as_the_client_has_tasks,
+    test_watch_blames_no_server_for_a_slow_loop,
+    unwatched,
+)
 
 MESSAGES = 60
 

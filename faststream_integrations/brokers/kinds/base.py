@@ -13,7 +13,7 @@ from enum import Enum
 from importlib import import_module
 from traceback import walk_tb
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary
 
 from faststream.response.publish_type import PublishType
 
@@ -152,8 +152,8 @@ class Kind:
         self.lost_event = asyncio.Event()
         self.trouble: Exception | None = None
         self._spawned: set[asyncio.Future[Any]] = set()
-        self._ran: WeakSet[Any] = WeakSet()
-        self._ended: WeakKeyDictionary[Any, tuple[int, float, bool]] = WeakKeyDictionary()
+        # Those that have run: how many of their tasks had ended, when, and whether that was often.
+        self._ran: WeakKeyDictionary[Any, tuple[int, float, bool]] = WeakKeyDictionary()
 
     @property
     def client(self) -> Any:
@@ -188,14 +188,17 @@ class Kind:
             if self.stopped_on_purpose(subscriber):
                 return Verdict(Consumption.DOWN, "stopped", on_purpose=True)
             return Verdict(Consumption.DEAD, "stopped")
-        self._ran.add(subscriber)
-        missing = self._missing_tasks(subscriber)
-        if missing is None:
-            return Verdict(Consumption.UNKNOWN, "not known for this broker: only the ping is")
+        tasks = peek(subscriber, "tasks", default=None)
+        running = sum(map(live, tasks or ()))
         # First, since between a failure and the next start there is a moment without a task.
-        if self._fails_again_and_again(subscriber):
+        fails = self._fails_again_and_again(subscriber, len(tasks or ()) - running)
+        expected = self.consume_tasks_of(subscriber)
+        if expected is None or (tasks is None and expected):
+            return Verdict(Consumption.UNKNOWN, "not known for this broker: only the ping is")
+        if fails:
             return Verdict(Consumption.DOWN, "its consumer task fails again and again")
-        if missing:
+        # A concurrent subscriber has a task more, that hands the messages to its workers.
+        if running < expected + hasattr(subscriber, "receive_stream"):
             return Verdict(Consumption.DEAD, "its consumer task has ended")
         return self.attached(subscriber)
 
@@ -203,25 +206,18 @@ class Kind:
         """Tell whether one that does not run any more was stopped by its `stop()`."""
         return not peek(subscriber, "tasks", default=True)
 
-    def _fails_again_and_again(self, subscriber: Any) -> bool:
+    def _fails_again_and_again(self, subscriber: Any, ended: int) -> bool:
         # FastStream starts a failed task again without a pause, and keeps those that have ended.
-        ended = sum(not live(task) for task in peek(subscriber, "tasks", default=()))
-        before, since, failed = self._ended.setdefault(subscriber, (ended, time.monotonic(), False))
+        found = self._ran.get(subscriber)
+        now = time.monotonic()
+        if found is None:
+            self._ran[subscriber] = ended, now, False
+            return False
+        before, since, failed = found
         fails = ended - before >= FAILURES
-        if time.monotonic() - since > FAILURES_WITHIN:
-            self._ended[subscriber] = ended, time.monotonic(), fails
+        if now - since > FAILURES_WITHIN:
+            self._ran[subscriber] = ended, now, fails
         return fails or failed
-
-    def _missing_tasks(self, subscriber: Any) -> bool | None:
-        expected = self.consume_tasks_of(subscriber)
-        if expected is None:
-            return None
-        # A concurrent subscriber has a task more, that hands the messages to its workers.
-        expected += hasattr(subscriber, "receive_stream")
-        tasks = peek(subscriber, "tasks", default=None)
-        if tasks is None:
-            return None if expected else False
-        return sum(map(live, tasks)) < expected
 
     def consume_tasks_of(self, subscriber: Any) -> int | None:
         """Return how many tasks a subscriber runs, without that of a concurrent one."""
@@ -288,7 +284,6 @@ class Kind:
         self.trouble = None
         self.made = []
         self._ran.clear()
-        self._ended.clear()
         try:
             yield
         except BaseException as error:

@@ -40,6 +40,10 @@ class RabbitKind(Kind):
     clients = (RobustConnection,)
     consume_tasks = 0
 
+    def __init__(self, broker: Any) -> None:
+        super().__init__(broker)
+        self._question: tuple[Any, Any] = (None, None)  # a connection, and our channel on it
+
     @property
     def connection(self) -> Any:
         """The aiormq connection of the moment, `None` while there is none."""
@@ -71,9 +75,15 @@ class RabbitKind(Kind):
         if not self.connected():
             msg = "not connected"
             raise Unreachable(msg)
-        # To open a channel is a question to the server, and needs no permission.
-        channel = await self.connection.channel()
-        await channel.close()
+        # To open a channel is a question to the server, and needs no permission. That of the first
+        # question is kept for the others: what is asked on it disturbs nobody, and the server
+        # always says yes.
+        connection, (asked_on, channel) = self.connection, self._question
+        if asked_on is connection and not channel.is_closed:
+            await channel.flow(active=True)
+        else:
+            channel = await connection.channel(publisher_confirms=False)
+            self._question = connection, channel
 
     async def reach(self) -> None:
         options = self.broker._connection_kwargs
@@ -114,6 +124,7 @@ class RabbitKind(Kind):
         for connection in {self.client, *self.made} - {None}:
             await self._close(connection)
         self.made = []
+        self._question = (None, None)
         if hasattr(self.broker, "_channel"):
             self.broker._channel = None
         with suppress(NotImplementedError):  # it was never connected
