@@ -356,7 +356,7 @@ class Supervisor:
         await asyncio.sleep(CLEANUP_TIMEOUT / 2)
         for subscriber in self._silent():
             whose = "its connection" if subscriber is None else "a consumer's connection"
-            _log(f"{self.name}: {whose} passes nothing, and new ones do; it is replaced.")
+            _log(f"{self.name}: {whose} is of no use, and a new one is; it is replaced.")
             self.kind.cut(subscriber)
             self._cut_at[subscriber] = asyncio.get_running_loop().time()
 

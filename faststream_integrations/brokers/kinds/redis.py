@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from fnmatch import fnmatchcase
 from itertools import pairwise
 from math import comb, inf
@@ -13,6 +13,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from redis.asyncio.client import PubSub
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from typing_extensions import Self
 
@@ -33,8 +34,17 @@ from faststream_integrations.brokers.kinds.base import (
 
 __all__ = ("RedisKind",)
 
+PRIMARY = "master"
+"""What Redis calls it."""
+
 LONG_POLL = 0.4
 """Seconds for which a stop may wait for a read that is under way."""
+
+FETCH_TIME = 1.5
+"""Seconds after which a fetch that follows one that has failed is believed to work."""
+
+IDLE, IN_USE = "_available_connections", "_in_use_connections"
+"""Where a pool keeps its connections."""
 
 _READS = ("xread", "xreadgroup", "xautoclaim")
 
@@ -64,11 +74,17 @@ class RedisKind(Kind):
         self._parked: set[asyncio.Task[Any] | None] = set()
         self._reading: WeakKeyDictionary[Any, tuple[FrameType | None, float]] = WeakKeyDictionary()
         self._asked: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
+        self._failing: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
+        self._forget_role()
+
+    def _forget_role(self) -> None:
+        self._tells_role: bool | None = None  # not asked yet
+        self._was_primary = False
+        self._demoted_at: float | None = None
 
     def attached(self, subscriber: Any) -> Verdict:
         if not hasattr(subscriber, "subscription"):
-            # A list or a stream asks again and again, with a pause after an error.
-            if any(_pauses_after_an_error(task) for task in subscriber.tasks):
+            if self._fails(subscriber):
                 return Verdict(Consumption.DOWN, "its fetches fail")
             return UP
         connected = peek(subscriber, "subscription", "connection", "is_connected")
@@ -78,9 +94,26 @@ class RedisKind(Kind):
             return Verdict(Consumption.DOWN, "its connection is lost")
         return UP
 
+    def _fails(self, subscriber: Any) -> bool:
+        # A list or a stream asks again and again, with a pause after an error.
+        if any(_pauses_after_an_error(task) for task in subscriber.tasks):
+            self._failing[subscriber] = inf
+            return True
+        if subscriber not in self._failing:
+            return False
+        # The next fetch may be under way, and fail as well.
+        now = asyncio.get_running_loop().time()
+        since = self._failing[subscriber] = min(self._failing[subscriber], now)
+        if now - since < FETCH_TIME:
+            return True
+        del self._failing[subscriber]
+        return False
+
     def silence(self, subscriber: Any) -> float:
         if subscriber is None:
-            return 0.0
+            # One that was a primary answers, and takes nothing: others have gone elsewhere.
+            demoted = self._demoted_at
+            return 0.0 if demoted is None else asyncio.get_running_loop().time() - demoted
         if hasattr(subscriber, "subscription"):
             return self._silence_of_channel(subscriber)
         now = asyncio.get_running_loop().time()
@@ -119,30 +152,66 @@ class RedisKind(Kind):
         connection = self.client.connection_pool.make_connection()
         try:
             await connection.connect()
-            await connection.send_command("PING")
-            await connection.read_response()
+            await connection.send_command("PING" if self._demoted_at is None else "HELLO")
+            answer = await connection.read_response()
         finally:
             await connection.disconnect()
+        if self._demoted_at is not None and _role_in(answer) != PRIMARY:
+            msg = "a new connection leads to a replica, too"
+            raise Unreachable(msg)
 
     def cut(self, subscriber: Any = None) -> None:
         if subscriber is None:
-            for connection in self._pooled():
+            for connection in self._pool(IDLE):
+                # redis-py would find out by a command that fails.
                 abort_writer(peek(connection, "_writer"))
+                self.spawn(connection.disconnect(nowait=True))
+            if self._demoted_at is None:  # or what reads has found one that is no replica
+                for connection in self._pool(IN_USE):
+                    abort_writer(peek(connection, "_writer"))
         elif hasattr(subscriber, "subscription"):
             abort_writer(peek(subscriber, "subscription", "connection", "_writer"))
         else:
             for connection in _connections(subscriber):
                 abort_writer(peek(connection, "_writer"))
 
-    def _pooled(self) -> Iterator[Any]:
-        for name in ("_available_connections", "_in_use_connections"):
-            yield from tuple(peek(self.client, "connection_pool", name, default=()) or ())
+    def _pool(self, name: str) -> tuple[Any, ...]:
+        return tuple(peek(self.client, "connection_pool", name, default=()) or ())
 
     async def round_trip(self) -> None:
         if self.client is None:
             msg = "not connected"
             raise Unreachable(msg)
+        role = await self._ask_role()
+        if role == PRIMARY:
+            self._was_primary, self._demoted_at = True, None
+        elif role and self._was_primary:  # and not one that is consumed from on purpose
+            if self._demoted_at is None:
+                self._demoted_at = asyncio.get_running_loop().time()
+            msg = "its server has become a replica, which takes no writes"
+            raise Unreachable(msg)
+
+    async def _ask_role(self) -> str:
+        """Get an answer, and the server's role from it; empty where it does not say."""
+        if self._tells_role is not False:
+            try:
+                role = _role_in(await self.client.execute_command("HELLO"))
+            except (ResponseError, ConnectionError, RedisConnectionError):
+                if self._tells_role:
+                    raise
+            else:
+                self._tells_role = True
+                return role
         await self.client.ping()
+        self._tells_role = False
+        return ""
+
+    @asynccontextmanager
+    async def starting(self, timeout: float) -> AsyncIterator[None]:
+        self._failing.clear()
+        self._forget_role()
+        async with super().starting(timeout):
+            yield
 
     def inspects(self, subscriber: Any) -> bool:
         stream = getattr(subscriber, "stream_sub", None)
@@ -217,7 +286,7 @@ class RedisKind(Kind):
 
     async def close(self) -> None:
         self._parked.clear()
-        for connection in self._pooled():
+        for connection in (*self._pool(IDLE), *self._pool(IN_USE)):
             abort_writer(peek(connection, "_writer"))
         await self.finish(self.broker.config.disconnect())
 
@@ -276,6 +345,21 @@ class RedisKind(Kind):
         return FakeProducer(view, (view,), self.broker.config)
 
 
+def _role_in(answer: Any) -> str:
+    """Return the role that an answer to HELLO tells: a list under RESP2, a map under RESP3."""
+    pairs = (
+        answer.items()
+        if isinstance(answer, Mapping)
+        else zip(answer[::2], answer[1::2], strict=False)
+    )
+    found = {_text(key): value for key, value in pairs}
+    return _text(found.get("role", ""))
+
+
+def _text(found: Any) -> str:
+    return found.decode() if isinstance(found, bytes) else str(found)
+
+
 def _reads(subscriber: Any) -> Iterator[FrameType]:
     """Go through the reads from a connection that the tasks of a subscriber are in."""
     for task in subscriber.tasks:
@@ -300,4 +384,8 @@ def _poll_of(subscriber: Any) -> float:
 
 def _pauses_after_an_error(task: asyncio.Task[Any]) -> bool:
     names = [frame.f_code.co_name for frame in frames_of(task)]
-    return any(pair == ("_consume", "sleep") for pair in pairwise(names))
+    # FastStream's pause, and that of redis-py before it tries a command again.
+    return any(
+        before in ("_consume", "call_with_retry") and name == "sleep"
+        for before, name in pairwise(names)
+    )

@@ -1,0 +1,141 @@
+"""Two Redis servers: the replica is promoted, behind an address that follows the primary."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import pytest
+from redis.asyncio import Redis
+
+from faststream_integrations.brokers.supervisor import Supervisor
+from tests.lifecycle.kinds import KINDS
+from tests.lifecycle.proxy import Proxy, proxy_of
+from tests.lifecycle.servers import FaultyServer, redis_server
+from tests.lifecycle.service import running, serving
+
+PATIENCE = 60.0
+"""Seconds that a promotion, and all that follows it, may take on a busy machine."""
+
+
+@dataclass
+class Pair:
+    """Two servers, the second a replica of the first until it is promoted.
+
+    Attributes:
+        address: Where clients find the primary of the moment.
+        primary: A client of that.
+        replica: A client of the other one.
+    """
+
+    servers: tuple[FaultyServer, FaultyServer]
+    address: Proxy
+    primary: Redis
+    replica: Redis
+
+    async def promote(self, how: str) -> None:
+        """Promote the replica; the primary is killed, or becomes a replica that stays up."""
+        if how == "killed":
+            self.servers[0].kill()
+        self.primary, self.replica = self.replica, self.primary
+        await self.primary.execute_command("REPLICAOF", "NO", "ONE")
+        if how == "demoted":
+            await replicate(self.replica, self.servers[1].port)
+        self.address.server_port = self.servers[1].port
+
+
+async def replicate(client: Redis, port: int) -> None:
+    await client.execute_command("REPLICAOF", "127.0.0.1", port)
+    with anyio.fail_after(PATIENCE):
+        while (await client.info("replication"))["master_link_status"] != "up":
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def two_servers() -> Iterator[tuple[FaultyServer, FaultyServer]]:
+    with redis_server() as first, redis_server() as second:
+        yield first, second
+
+
+@pytest.fixture
+def pair(two_servers: tuple[FaultyServer, FaultyServer]) -> Any:
+    @asynccontextmanager
+    async def make() -> AsyncIterator[Pair]:
+        first, second = two_servers
+        async with Redis(port=first.port) as primary, Redis(port=second.port) as replica:
+            await replicate(replica, first.port)
+            async with proxy_of(first.port) as address:
+                yield Pair(two_servers, address, primary, replica)
+
+    return make
+
+
+async def until_handled(handled: set[str], wanted: set[str]) -> None:
+    with anyio.fail_after(PATIENCE):
+        while not wanted <= handled:
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("how", ["killed", "demoted"])
+@pytest.mark.parametrize("name", ["redis-channel", "redis-list", "redis-stream"])
+async def test_consumes_and_publishes_again_after_a_promotion(name, how, pair):
+    kind, handled = KINDS[name], set()
+
+    async def handle(message: str) -> None:
+        handled.add(message)
+
+    async with pair() as servers:
+        broker = kind.make(servers.address.port, handle, logger=None)
+        async with serving(broker) as service:
+            await service.until("/ready", 200)
+            await kind.send(broker, "before")
+            await until_handled(handled, {"before"})
+            await servers.promote(how)
+            await service.until("/ready", 503)
+            with anyio.fail_after(PATIENCE):
+                while await service.get("/ready") != 200:
+                    assert await service.get("/live") == 200, "a restart is not needed"
+                    await asyncio.sleep(0.05)
+            await kind.send(broker, "after")
+            await until_handled(handled, {"after"})
+
+
+async def test_replica_that_is_consumed_from_on_purpose_is_ready(pair):
+    handled: set[str] = set()
+
+    async def handle(message: str) -> None:
+        handled.add(message)
+
+    async with pair() as servers:
+        servers.address.server_port = servers.servers[1].port
+        broker = KINDS["redis-channel"].make(servers.address.port, handle, logger=None)
+        async with running(broker):
+            supervisor = Supervisor.of(broker)
+            for _ in range(3):
+                assert (await supervisor.look(2.0)).ready
+            await servers.primary.publish(broker.address, "through the primary")
+            await until_handled(handled, {"through the primary"})
+
+
+async def test_server_that_does_not_tell_its_role_is_ready(redis_user):
+    """The role is told to who may ask: an old server, a proxy, or an ACL may not let us."""
+    broker = KINDS["redis-stream"].make(redis_user.port, print, logger=None)
+    async with running(broker):
+        for _ in range(3):
+            assert (await Supervisor.of(broker).look(2.0)).ready
+    async with Redis(port=redis_user.port) as client:
+        refused = await client.execute_command("ACL", "LOG")
+    assert len(refused) <= 1, "it is asked once"
+
+
+@pytest.fixture
+def redis_user() -> Iterator[FaultyServer]:
+    """A server whose users may do anything but ask for its role."""
+    with redis_server(
+        "--user", *["default", "on", "nopass", "~*", "&*", "+@all", "-hello"]
+    ) as server:
+        yield server
