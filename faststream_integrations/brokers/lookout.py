@@ -169,6 +169,7 @@ class Lookout:
         self._inspected.clear()
         self._down_since.clear()
         self._asked.clear()
+        self._names = ((), [])
         self.report = None
 
     def _make_report(self, *, connected: bool, reason: str, ping: float | None) -> BrokerReport:
@@ -189,7 +190,7 @@ class Lookout:
     def _judge_all(self, connected: bool) -> Iterator[ConsumerReport]:
         subscribers = declared_subscribers(self.kind.broker)
         # A name takes longer than a judgement, and changes only with the handlers.
-        named = tuple((id(each), len(each.calls)) for each in subscribers)
+        named = tuple((each, len(each.calls)) for each in subscribers)
         if named != self._names[0]:
             self._names = named, subscriber_names(subscribers)
         for name, subscriber in zip(self._names[1], subscribers, strict=True):

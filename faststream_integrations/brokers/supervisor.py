@@ -239,7 +239,7 @@ class Supervisor:
             await self.broker.start()
         # A `start()` that returned is not one that worked.
         while True:
-            report = await self.lookout.look(deadline, PATIENCE)
+            report = await self.lookout.look(deadline)
             why = report.reason if not report.connected else report.broken
             if not self.kind.runs():
                 why = "its start ended too early"
