@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,8 +52,18 @@ class Outcome:
         )
 
 
-async def freeze(kind: Kind, proxy: Proxy, *, patience: float, ours: bool) -> Outcome:
-    """Freeze the connections of a consumer under a steady flow of messages."""
+async def freeze(
+    kind: Kind,
+    proxy: Proxy,
+    *,
+    patience: float,
+    ours: bool,
+    before: Callable[[Any], Awaitable[None]] | None = None,
+) -> Outcome:
+    """Freeze the connections of a consumer under a steady flow of messages.
+
+    Where `before` is given, it is called with the broker, once a message was received.
+    """
     port = proxy.server_port
     received: dict[str, float] = {}
 
@@ -86,6 +97,8 @@ async def freeze(kind: Kind, proxy: Proxy, *, patience: float, ours: bool) -> Ou
         sending = asyncio.create_task(keep_sending())
         while not received:
             await asyncio.sleep(0.05)
+        if before is not None:
+            await before(broker)
         async with sends:
             if kind.server == "kafka":
                 # Kafka sends everybody to the address that it has been told, the proxy's.

@@ -21,6 +21,8 @@ from tests.lifecycle.service import running
 
 TURN = 0.1
 
+pytestmark = pytest.mark.usefixtures("unwatched")
+
 
 class BusyLoop:
     """Holds the event loop in each of its turns, and counts them."""
@@ -58,7 +60,7 @@ async def ask(app: Any, loop: BusyLoop) -> tuple[int, int, float]:
     return statuses[0], loop.turns - before, time.monotonic() - began
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def unwatched(monkeypatch):
     """No look between those of the test."""
     monkeypatch.setattr("faststream_integrations.brokers.supervisor.WATCH_INTERVAL", 3600.0)
@@ -125,6 +127,7 @@ MOST_TURNS = {"nats": 4, "redis": 7, "mqtt": 8, "rabbit": 11, "kafka": 7}
 one before Python 3.12. `docs/operations.md` has them."""
 
 
+@pytest.mark.usefixtures("unwatched")  # in tests/wire, too
 async def test_question_takes_as_many_turns_as_the_client_has_tasks(kind, server, received):
     broker = kind.make(server.port, received.put)
     async with running(broker):
@@ -137,6 +140,7 @@ async def test_question_takes_as_many_turns_as_the_client_has_tasks(kind, server
             assert turns <= MOST_TURNS[kind.server]
 
 
+@pytest.mark.usefixtures("unwatched")  # in tests/wire, too
 async def test_watch_blames_no_server_for_a_slow_loop(kind, server, received):
     broker = kind.make(server.port, received.put)
     async with running(broker):

@@ -159,3 +159,18 @@ async def test_connection_that_passes_nothing_is_seen_and_replaced(kind):
         print(f"{kind.name}{'' if ours else ', FastStream'}: {outcome}")
         if ours:
             check(kind.name, outcome)
+
+
+async def test_connection_that_passes_nothing_is_replaced_while_it_joins_a_group():
+    async def join(broker):
+        (subscriber,) = broker.subscribers
+        client = subscriber.consumer._client
+        subscriber.consumer._coordinator.request_rejoin()
+        while not any("JoinGroup" in str(c._requests) for c in client._conns.values()):
+            await asyncio.sleep(0.01)
+
+    async with proxy_of() as proxy:
+        with kafka_server(proxy.port) as server:
+            proxy.server_port = server.port
+            outcome = await freeze(KINDS["kafka"], proxy, patience=60.0, ours=True, before=join)
+    check("kafka", outcome)

@@ -78,16 +78,19 @@ class KafkaKind(TopicKind):
         )
 
     def _owes(self, connection: Any, now: float) -> float:
-        requests = peek(connection, "_requests", default=())
-        first = requests[0] if requests else (0, None, None)
+        waits = self._waits(connection, now)
         # A server may take its time to answer who joins a group.
-        if not requests or type(first[1]).__name__.startswith(("JoinGroup", "SyncGroup")):
+        return 0.0 if _joins(connection) else waits
+
+    def _waits(self, connection: Any, now: float) -> float:
+        requests = peek(connection, "_requests", default=())
+        if not requests:
             self._owed.pop(connection, None)
             return 0.0
         before, since = self._owed.get(connection, (None, now))
-        if first[2] is not before:
+        if requests[0] is not before:
             since = now
-        self._owed[connection] = first[2], since
+        self._owed[connection] = requests[0], since
         return now - since
 
     async def reach(self) -> None:
@@ -99,11 +102,21 @@ class KafkaKind(TopicKind):
 
     def cut(self, subscriber: Any = None) -> None:
         now = asyncio.get_running_loop().time()
-        clients = self._others() if subscriber is None else _consumers_of(subscriber)
-        for client in clients:
-            for connection in _connections(client):
+        if subscriber is None:
+            for client in self._others():
+                for connection in _connections(client):
+                    abort_writer(peek(connection, "_writer"))
+        for each in self.broker.subscribers if subscriber is None else (subscriber,):
+            for client in _consumers_of(each):
                 # The client has one to each server, and to some of them two.
-                if subscriber is None or self._owes(connection, now) > OWES_NOT:
+                late = {c for c in _connections(client) if self._waits(c, now) > OWES_NOT}
+                # Whether to join a group takes that long, or was not heard of, is not known. It
+                # joins once more where another connection, as old, was of no use: by new ones only.
+                if any(map(_joins, late)):
+                    late.update(_connections(client))
+                elif subscriber is None:
+                    continue
+                for connection in late:
                     abort_writer(peek(connection, "_writer"))
 
     def _others(self) -> list[Any]:
@@ -186,6 +199,12 @@ def _is_fetching(task: asyncio.Task[Any], consumers: list[Any]) -> bool:
 def _connections(client: Any) -> Iterator[Any]:
     """Go through the connections of a client to the servers of a cluster."""
     yield from tuple(peek(client, "_client", "_conns", default={}).values())
+
+
+def _joins(connection: Any) -> bool:
+    """Tell whether what a connection waits for is to join a group."""
+    requests = peek(connection, "_requests", default=())
+    return bool(requests) and type(requests[0][1]).__name__.startswith(("JoinGroup", "SyncGroup"))
 
 
 def _abort(client: Any) -> None:
