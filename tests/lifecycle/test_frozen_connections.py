@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,11 +58,11 @@ async def freeze(
     *,
     patience: float,
     ours: bool,
-    before: Callable[[Any], Awaitable[None]] | None = None,
+    until: Callable[[Any], bool] = lambda broker: False,
 ) -> Outcome:
     """Freeze the connections of a consumer under a steady flow of messages.
 
-    Where `before` is given, it is called with the broker, once a message was received.
+    That is once a message was received, or the broker is in the state that `until` tells.
     """
     port = proxy.server_port
     received: dict[str, float] = {}
@@ -95,10 +95,8 @@ async def freeze(
         life = _alone(broker)
     async with life, asgi_client(probe) as client:
         sending = asyncio.create_task(keep_sending())
-        while not received:
+        while not received and not until(broker):
             await asyncio.sleep(0.05)
-        if before is not None:
-            await before(broker)
         async with sends:
             if kind.server == "kafka":
                 # Kafka sends everybody to the address that it has been told, the proxy's.

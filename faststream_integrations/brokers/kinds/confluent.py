@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from faststream.confluent.helpers.client import AsyncConfluentConsumer
 
@@ -43,6 +43,13 @@ STATISTICS = {"statistics.interval.ms": 2000}
 CONSUMING = {**STATISTICS, "socket.timeout.ms": 6000}
 
 
+COORDINATOR = "GroupCoordinator"
+"""What librdkafka calls its connection for a group."""
+
+OWES_NOT = 3.0
+"""Seconds for which a connection that is well may owe an answer."""
+
+
 class ConfluentKind(TopicKind):
     """See `Kind`."""
 
@@ -56,8 +63,8 @@ class ConfluentKind(TopicKind):
 
     def silence(self, subscriber: Any) -> float:
         client = self.producer() if subscriber is None else peek(subscriber, "consumer")
-        statistics = peek(client, "config", default={}).get("stats_cb")
-        return statistics.silence() if isinstance(statistics, _Statistics) else 0.0
+        statistics = _statistics_of(client)
+        return statistics.silence() if statistics else 0.0
 
     async def reach(self) -> None:
         settings = self.broker.config.broker_config.connection_config.admin_config
@@ -69,16 +76,32 @@ class ConfluentKind(TopicKind):
 
     def cut(self, subscriber: Any = None) -> None:
         # A consumer's connection is replaced by librdkafka, see above. A producer's is that of the
-        # round trip. A producer that still has messages is left to send them.
-        producer = self.producer()
-        if subscriber is not None or not isinstance(peek(producer, "producer"), Producer):
+        # round trip.
+        if subscriber is not None:
             return
-        silent = producer.producer
-        if not len(silent):
+        self._join_anew()
+        producer = self.producer()
+        silent = peek(producer, "producer")
+        # A producer that still has messages is left to send them.
+        if isinstance(silent, Producer) and not len(silent):
             producer.config = self.broker.config.broker_config.connection_config.producer_config
             producer.producer = Producer(producer.config)
             # Its end waits for its threads.
             self.spawn(asyncio.to_thread(_hold, silent))
+
+    def _join_anew(self) -> None:
+        """Have the consumers that join a group join by a new connection.
+
+        librdkafka waits minutes for a join, as members wait for each other. Behind it goes a
+        question that has to be answered within the `socket.timeout.ms` that consumers are given.
+        """
+        for subscriber in self.broker.subscribers:
+            consumer = peek(subscriber, "consumer")
+            statistics = _statistics_of(consumer)
+            if statistics and statistics.joining() > OWES_NOT and consumer.topics:
+                topic = TopicPartition(consumer.topics[0].name, 0)
+                with suppress(RuntimeError):  # it is closed
+                    consumer._thread_pool.submit(consumer.consumer.committed, [topic], timeout=0.1)
 
     def attached(self, subscriber: Any) -> Verdict:
         consumer = peek(subscriber, "consumer")
@@ -167,15 +190,15 @@ class _Statistics:
         self._wait = float(config.get("fetch.wait.max.ms", 500)) / 1000
         self._at = 0.0
         self._owes: dict[str, tuple[int, float]] = {}
+        self._joins = False
 
     def __call__(self, text: str) -> None:
         statistics = json.loads(text)
-        joined = statistics.get("cgrp", {}).get("join_state", "steady") == "steady"
+        self._joins = statistics.get("cgrp", {}).get("join_state", "steady") != "steady"
         owes = {}
         self._at = time.monotonic()
         for name, connection in statistics["brokers"].items():
-            # A server may take its time to answer who joins a group.
-            if connection["waitresp_cnt"] and (joined or name != "GroupCoordinator"):
+            if connection["waitresp_cnt"]:
                 answers, since = self._owes.get(name, (-1, self._at))
                 if answers != connection["rx"]:
                     answers, since = connection["rx"], self._at
@@ -186,8 +209,20 @@ class _Statistics:
 
     def silence(self) -> float:
         """Tell for how many seconds a connection has owed an answer when last heard of."""
-        since = min((since for _, since in self._owes.values()), default=self._at)
-        return max(self._at - since - self._wait, 0.0)
+        # A server may take its time to answer who joins a group.
+        excused = COORDINATOR if self._joins else ""
+        since = (since for name, (_, since) in self._owes.items() if name != excused)
+        return max(self._at - min(since, default=self._at) - self._wait, 0.0)
+
+    def joining(self) -> float:
+        """Tell for how many seconds the server has not answered who joins a group."""
+        _, since = self._owes.get(COORDINATOR, (0, self._at))
+        return self._at - since if self._joins else 0.0
+
+
+def _statistics_of(client: Any) -> _Statistics | None:
+    found = peek(client, "config", default={}).get("stats_cb")
+    return found if isinstance(found, _Statistics) else None
 
 
 def _hold(_: Any) -> None:
