@@ -88,6 +88,17 @@ class FaultyServer:
             self._process.wait()
             self._process = None
 
+    def reload(self) -> None:
+        """Have it read its configuration again."""
+        self._signal(signal.SIGHUP)
+
+    def run(self, *command: str) -> None:
+        """Run a tool of the server's, in its environment."""
+        done = subprocess.run(
+            command, env={**os.environ, **self._env}, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
     def pause(self) -> None:
         """Stall it: its connections stay open, and nothing answers."""
         self._signal(signal.SIGSTOP)
@@ -107,9 +118,10 @@ def missing(what: str) -> None:
     pytest.skip(f"{what} is not installed.")
 
 
-def find(*names: str) -> str:
+def find(*names: str, first: str = "") -> str:
+    """Return a program, by one of its names; in the folder `first`, where it is there."""
     for name in names:
-        if found := shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin"):
+        if found := shutil.which(name, path=f"{first}:{os.environ['PATH']}:/usr/sbin"):
             return found
     missing(names[0])
     raise AssertionError
@@ -132,8 +144,9 @@ def _run(
         server.kill()
 
 
-def nats_server(tls: Certificate | None = None) -> AbstractContextManager[Any]:
-    options = ["--tls", "--tlscert", tls.file, "--tlskey", tls.key] if tls else []
+def nats_server(*options: str, tls: Certificate | None = None) -> AbstractContextManager[Any]:
+    if tls:
+        options = (*options, "--tls", "--tlscert", tls.file, "--tlskey", tls.key)
     return testing.nats_server(*options)
 
 
@@ -153,13 +166,16 @@ def redis_server(*options: str, tls: Certificate | None = None) -> Iterator[Faul
 
 
 @contextmanager
-def mqtt_server(tls: Certificate | None = None) -> Iterator[FaultyServer]:
+def mqtt_server(
+    *options: str, tls: Certificate | None = None, anonymous: bool = True
+) -> Iterator[FaultyServer]:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "mosquitto.conf"
         config.write_text(
-            f"listener {port} 127.0.0.1\nallow_anonymous true\nuser root\n"
+            f"listener {port} 127.0.0.1\nallow_anonymous {str(anonymous).lower()}\nuser root\n"
             f"persistence true\npersistence_location {folder}/\nmax_queued_messages 0\n"
+            + "".join(f"{option}\n" for option in options)
             + (f"certfile {tls.file}\nkeyfile {tls.key}\n" if tls else "")
         )
         command = [find("mosquitto"), "-c", str(config)]
@@ -168,20 +184,14 @@ def mqtt_server(tls: Certificate | None = None) -> Iterator[FaultyServer]:
             yield server
 
 
+RABBIT = "/usr/lib/rabbitmq/bin"
+"""Where Debian has what on its path is only for its own user."""
+
+
 @contextmanager
 def rabbit_server(tls: Certificate | None = None) -> Iterator[FaultyServer]:
     port = free_port()
-    script = next(
-        (
-            path
-            for path in ("/usr/lib/rabbitmq/bin/rabbitmq-server", shutil.which("rabbitmq-server"))
-            if path and Path(path).exists()
-        ),
-        None,
-    )
-    if script is None:
-        missing("rabbitmq-server")
-        raise AssertionError
+    script = find("rabbitmq-server", first=RABBIT)
     with tempfile.TemporaryDirectory() as folder:
         env = {
             "HOME": folder,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from math import comb
 from typing import Any
 
+import anyio
 from aio_pika import RobustConnection, connect
 
 from faststream_integrations._faststream import frames_of
@@ -27,6 +29,13 @@ from faststream_integrations.brokers.kinds.base import (
 __all__ = ("RabbitKind",)
 
 
+TRY_INTERVAL = 10.0
+"""Seconds between two attempts to find out why a client does not connect."""
+
+TRY_TIMEOUT = 1.0
+"""Seconds for such an attempt."""
+
+
 class RabbitKind(Kind):
     """See `Kind`."""
 
@@ -42,6 +51,7 @@ class RabbitKind(Kind):
 
     def __init__(self, broker: Any) -> None:
         super().__init__(broker)
+        self._tried = 0.0
         self._question: tuple[Any, Any] = (None, None)  # a connection, and our channel on it
 
     @property
@@ -73,8 +83,7 @@ class RabbitKind(Kind):
 
     async def round_trip(self) -> None:
         if not self.connected():
-            msg = "not connected"
-            raise Unreachable(msg)
+            raise await self._find_out_why()
         # To open a channel is a question to the server, and needs no permission. That of the first
         # question is kept for the others: what is asked on it disturbs nobody, and the server
         # always says yes.
@@ -84,6 +93,19 @@ class RabbitKind(Kind):
         else:
             channel = await connection.channel(publisher_confirms=False)
             self._question = connection, channel
+        self.trouble = None
+
+    async def _find_out_why(self) -> Exception:
+        """Tell why there is no connection; the client, which goes on trying, only logs it."""
+        now = asyncio.get_running_loop().time()
+        if self.trouble is None or now - self._tried > TRY_INTERVAL:
+            self.trouble, self._tried = Unreachable("not connected"), now
+            with anyio.move_on_after(TRY_TIMEOUT):
+                try:
+                    await self.reach()
+                except Exception as error:
+                    self.trouble = error
+        return self.trouble
 
     async def reach(self) -> None:
         options = self.broker._connection_kwargs
