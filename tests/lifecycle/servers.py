@@ -119,7 +119,7 @@ def missing(what: str) -> None:
 
 
 def find(*names: str, first: str = "") -> str:
-    """Return a program, by one of its names; in the folder `first`, where it is there."""
+    """Return a program, by one of its names; from the path `first`, where it is there."""
     for name in names:
         if found := shutil.which(name, path=f"{first}:{os.environ['PATH']}:/usr/sbin"):
             return found
@@ -237,6 +237,26 @@ def kafka_server(advertised_port: int | None = None) -> Iterator[FaultyServer]:
     with tempfile.TemporaryDirectory() as folder:
         versions = bytes.fromhex("0000000a 0012 0000 00000001 0000".replace(" ", ""))
         with _run(command, port, versions, Path(folder)) as server:
+            yield server
+
+
+@contextmanager
+def postgres_server() -> Iterator[FaultyServer]:
+    """PostgreSQL with a superuser `test` and no password."""
+    debian = ":".join(map(str, Path("/usr/lib/postgresql").glob("*/bin")))
+    init, postgres = (find(name, first=debian) for name in ("initdb", "postgres"))
+    port = free_port()
+    as_user = []
+    with tempfile.TemporaryDirectory() as folder:
+        if os.geteuid() == 0:  # as which it does not run
+            as_user = [find("setpriv"), "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+            shutil.chown(folder, "nobody")
+        data = f"{folder}/data"
+        options = ("--auth", "trust", "--username", "test", "--no-sync")
+        subprocess.run([*as_user, init, "-D", data, *options], check=True, capture_output=True)
+        command = [*as_user, postgres, "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", ""]
+        wants_tls = bytes.fromhex("0000000804d2162f")
+        with _run(command, port, wants_tls, Path(folder)) as server:
             yield server
 
 
