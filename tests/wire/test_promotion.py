@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from faststream_integrations.brokers.supervisor import Supervisor
 from tests.lifecycle.kinds import KINDS
@@ -102,6 +104,59 @@ async def test_consumes_and_publishes_again_after_a_promotion(name, how, pair):
                     await asyncio.sleep(0.05)
             await kind.send(broker, "after")
             await until_handled(handled, {"after"})
+
+
+@pytest.mark.parametrize("how", ["killed", "demoted"])
+async def test_no_replicated_message_is_lost_at_a_promotion_under_load(how, pair):
+    """Redis acknowledges a message before a replica has it: one that has it is told by WAIT."""
+    handled: set[str] = set()
+    kept: set[str] = set()
+    promoted, enough = asyncio.Event(), asyncio.Event()
+
+    async def handle(message: str) -> None:
+        handled.add(message)
+
+    async def keep_sending(port: int, address: str) -> None:
+        numbers = itertools.count()
+        while not enough.is_set():
+            with suppress(RedisError):
+                # WAIT is about what was written on its own connection.
+                async with Redis(port=port, single_connection_client=True) as client:
+                    while not enough.is_set():
+                        number, alone = f"n{next(numbers)}", promoted.is_set()
+                        await client.xadd(address, {"__data__": number})
+                        if alone or await client.wait(1, 100):
+                            kept.add(number)
+                        await asyncio.sleep(0.002)
+            await asyncio.sleep(0.05)
+
+    async with pair() as servers:
+        broker = KINDS["redis-stream"].make(servers.address.port, handle, logger=None)
+        async with running(broker):
+            sending = asyncio.create_task(keep_sending(servers.address.port, broker.address))
+            try:
+                await until_more(handled, 200)
+                await servers.promote(how)
+                promoted.set()
+                await until_more(handled, 200)
+            finally:
+                enough.set()
+                await sending
+            # What was on its way to the consumer is pending, for one that claims it.
+            pending = await servers.primary.xpending_range(broker.address, "g", "-", "+", 1000)
+            for each in pending:
+                ((_, fields),) = await servers.primary.xrange(
+                    broker.address, each["message_id"], each["message_id"]
+                )
+                kept.discard(fields[b"__data__"].decode())
+            await until_handled(handled, kept)
+
+
+async def until_more(handled: set[str], count: int) -> None:
+    wanted = len(handled) + count
+    with anyio.fail_after(PATIENCE):
+        while len(handled) < wanted:
+            await asyncio.sleep(0.02)
 
 
 async def test_replica_that_is_consumed_from_on_purpose_is_ready(pair):

@@ -10,7 +10,7 @@ from itertools import pairwise
 from math import comb, inf
 from types import FrameType
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from redis.asyncio.client import PubSub
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -81,6 +81,7 @@ class RedisKind(Kind):
         self._tells_role: bool | None = None  # not asked yet
         self._was_primary = False
         self._demoted_at: float | None = None
+        self._to_demoted: WeakSet[Any] = WeakSet()  # writers of the connections there were then
 
     def attached(self, subscriber: Any) -> Verdict:
         if not hasattr(subscriber, "subscription"):
@@ -166,9 +167,12 @@ class RedisKind(Kind):
                 # redis-py would find out by a command that fails.
                 abort_writer(peek(connection, "_writer"))
                 self.spawn(connection.disconnect(nowait=True))
-            if self._demoted_at is None:  # or what reads has found one that is no replica
-                for connection in self._pool(IN_USE):
-                    abort_writer(peek(connection, "_writer"))
+            for connection in self._pool(IN_USE):
+                writer = peek(connection, "_writer")
+                # What was connected since may read from one that is no replica.
+                if self._demoted_at is None or writer in self._to_demoted:
+                    abort_writer(writer)
+            self._to_demoted.clear()
         elif hasattr(subscriber, "subscription"):
             abort_writer(peek(subscriber, "subscription", "connection", "_writer"))
         else:
@@ -188,6 +192,10 @@ class RedisKind(Kind):
         elif role and self._was_primary:  # and not one that is consumed from on purpose
             if self._demoted_at is None:
                 self._demoted_at = asyncio.get_running_loop().time()
+            if not self._to_demoted:
+                for connection in self._pool(IDLE) + self._pool(IN_USE):
+                    if (writer := peek(connection, "_writer", default=None)) is not None:
+                        self._to_demoted.add(writer)
             msg = "its server has become a replica, which takes no writes"
             raise Unreachable(msg)
 
