@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -78,6 +79,7 @@ class Supervisor:
         self._drains: list[asyncio.Future[None]] = []
         self._startup_timeout = 10.0
         self._cut_at: dict[Any, float] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._real = Lookout(kind_of(broker), self._phase, self._tell)
         self._in_memory = Lookout(InMemoryKind(broker), self._phase, self._tell)
 
@@ -188,6 +190,18 @@ class Supervisor:
         self.started = asyncio.Event()  # of the event loop of the moment
         self._move(State.STARTING, "starting")
 
+    async def _leave_closed_loop(self) -> None:
+        """Forget what the broker had in an event loop that was closed while it ran."""
+        loop, self._loop = self._loop, asyncio.get_running_loop()
+        if loop is None or loop is self._loop or not loop.is_closed():
+            return
+        self._real = Lookout(self._real.kind, self._phase, self._tell)
+        self._in_memory = Lookout(self._in_memory.kind, self._phase, self._tell)
+        # What closes a client fails at each step that it takes in the loop, and has taken it then.
+        for _ in range(2):
+            with suppress(RuntimeError):
+                await self.kind.reset()
+
     async def start(self, timeout: float) -> None:
         """Start the broker, make sure that it works, then watch it.
 
@@ -214,6 +228,7 @@ class Supervisor:
             self._move(State.READY)
 
     async def _attempt(self, timeout: float) -> None:
+        await self._leave_closed_loop()
         self.lookout.forget()
         task = asyncio.ensure_future(self._start_and_verify(timeout))
         try:
@@ -423,6 +438,7 @@ class Supervisor:
             Exception: What the stop of the broker has raised, where it is not about a server that
                 is away. The broker is closed all the same.
         """
+        self._loop = None
         self.lookout.forget()
         for drain in self._drains:
             drain.add_done_callback(ignore_result)

@@ -16,6 +16,7 @@ from tests.lifecycle.kinds import KINDS, left_on_the_server
 from tests.lifecycle.proxy import proxy_of
 from tests.lifecycle.servers import kafka_server
 from tests.lifecycle.service import PATIENCE, running, serving
+from tests.lifecycle.test_closed_loop import check_next_starts
 from tests.lifecycle.test_consumers import (  # noqa: F401
     test_consumer_without_a_handler_is_no_reason,
 )
@@ -176,3 +177,8 @@ async def test_connection_that_passes_nothing_is_replaced_while_it_joins_a_group
             proxy.server_port = server.port
             outcome = await freeze(kind, proxy, patience=60.0, ours=True, until=joins)
     check(kind.name, outcome)
+
+
+def test_broker_whose_event_loop_was_closed_starts_in_another(faulty_servers):
+    """Not Confluent: Tansu gives a group that comes back no partitions."""
+    check_next_starts(KINDS["kafka"], faulty_servers["kafka"])

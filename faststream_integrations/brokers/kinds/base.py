@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
 from enum import Enum
@@ -114,9 +115,13 @@ def ended(task: Any) -> bool:
 
 def abort_writer(writer: Any) -> None:
     """Close a stream's socket now, unsent data or not."""
-    abort = peek(writer, "transport", "abort")
-    if callable(abort):
-        abort()
+    transport = peek(writer, "transport")
+    if callable(abort := peek(transport, "abort")):
+        try:
+            abort()
+        except RuntimeError:  # its event loop is closed
+            with suppress(OSError):  # and so is the socket
+                transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
 class Kind:
@@ -328,7 +333,7 @@ class Kind:
         """Make a broker that did not start or stop properly one that can start again."""
         handlers = tasks_in_handlers(self.broker.subscribers)
         for task in handlers:
-            task.cancel()
+            end(task)
         for subscriber in self.broker.subscribers:
             subscriber.running = False
             self.detach(subscriber)
@@ -341,7 +346,7 @@ class Kind:
                     end(task)
         await self.close()
         for spawned in tuple(self._spawned):
-            spawned.cancel()
+            end(spawned)
         self.broker.running = False
         if hasattr(self.broker, "_connection"):
             self.broker._connection = None
@@ -433,10 +438,11 @@ class Kind:
         return testing.FakeProducer(view, (view,))
 
 
-def end(task: asyncio.Task[Any]) -> None:
+def end(task: asyncio.Future[Any]) -> None:
     """Cancel a task that nobody waits for; an exception that it ends with is not reported."""
-    task.cancel()
-    task.add_done_callback(lambda task: task.cancelled() or task.exception())
+    with suppress(RuntimeError):  # its event loop is closed
+        task.cancel()
+        task.add_done_callback(lambda task: task.cancelled() or task.exception())
 
 
 def idle(subscriber: Any) -> bool:

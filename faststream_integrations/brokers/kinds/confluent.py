@@ -20,6 +20,7 @@ from faststream_integrations.brokers.kinds.base import (
     UP,
     Consumption,
     Verdict,
+    end,
     live,
     peek,
     present,
@@ -154,7 +155,7 @@ class ConfluentKind(TopicKind):
         self.made = []
         polling = peek(producer, "_poll_task")
         if live(polling):
-            polling.cancel()
+            end(polling)
         purge = peek(producer, "producer", "purge")
         if callable(purge):
             purge()  # or the flush of its stop waits for the server

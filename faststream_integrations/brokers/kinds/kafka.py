@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -221,7 +222,8 @@ def _abort(client: Any) -> None:
         for connection in (part, *connections.values()):
             if isinstance(connection, AIOKafkaConnection):
                 writer = peek(connection, "_writer")
-                connection.close()
+                with suppress(RuntimeError):  # its event loop is closed
+                    connection.close()
                 abort_writer(writer)
 
 

@@ -18,6 +18,7 @@ from faststream_integrations.brokers.kinds.base import (
     Unreachable,
     Verdict,
     abort_writer,
+    end,
     live,
     peek,
     present,
@@ -102,7 +103,7 @@ class MqttKind(Kind):
         if client is None:
             return
         if live(running := peek(client, "_run_task")):
-            running.cancel()
+            end(running)
         abort_writer(peek(client, "_protocol", "_transport", "_writer"))
         await self.finish(client.disconnect())
         self.broker.config.disconnect()

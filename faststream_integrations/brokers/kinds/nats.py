@@ -24,6 +24,7 @@ from faststream_integrations.brokers.kinds.base import (
     Unreachable,
     Verdict,
     abort_writer,
+    end,
     ended,
     live,
     peek,
@@ -254,7 +255,7 @@ class NatsKind(Kind):
             abort_writer(peek(client, "_transport", "_io_writer"))
             for subscription in subscriptions:
                 if live(task := peek(subscription, "_wait_for_msgs_task")):
-                    task.cancel()
+                    end(task)
         self.made = []
         self.broker.config.disconnect()
 

@@ -20,6 +20,7 @@ from faststream_integrations.brokers.kinds.base import (
     Unreachable,
     Verdict,
     abort_writer,
+    end,
     ended,
     live,
     peek,
@@ -160,7 +161,7 @@ class RabbitKind(Kind):
         await self.finish(connection.close())
         for name in ("_reader_task", "_writer_task"):
             if live(task := _task_of(underlay, name)):
-                task.cancel()
+                end(task)
 
     def declared_address(self, channel: Any) -> str:
         return str(channel.operation.bindings.amqp.routing_key)

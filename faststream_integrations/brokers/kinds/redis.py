@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
+import anyio
 from redis.asyncio.client import PubSub
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
@@ -291,6 +292,8 @@ class RedisKind(Kind):
         if hasattr(subscriber, "subscription"):
             abort_writer(peek(subscriber, "subscription", "connection", "_writer"))
             subscriber.subscription = None
+        if hasattr(subscriber, "_read_lock"):
+            subscriber._read_lock = anyio.Lock()
 
     async def close(self) -> None:
         self._parked.clear()
