@@ -76,6 +76,8 @@ class Lookout:
 
         `None` among them is the connection of the broker, which most kinds have for all.
         """
+        if self.kind.held_back():
+            return []
         found = [each for each in self._asked if self.kind.silence(each) > seconds]
         owed = self.kind.silence(None)
         if self._round_trip.open:
@@ -133,7 +135,7 @@ class Lookout:
             try:
                 answer_of(asked)
             except Exception as error:
-                reason = reason_of(error)
+                reason = self.kind.held_back() or reason_of(error)
             else:
                 ping, reason = asyncio.get_running_loop().time() - self._round_trip.since, ""
         self.report = self._make_report(connected=ping is not None, reason=reason, ping=ping)

@@ -243,6 +243,10 @@ class Kind:
         """
         return 0.0
 
+    def held_back(self) -> str:
+        """Return why the server takes nothing from a connection that is well; empty otherwise."""
+        return ""
+
     async def reach(self) -> None:
         """Get an answer from the server by a new connection, and close it; raise if there is none.
 

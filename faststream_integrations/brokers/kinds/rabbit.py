@@ -82,9 +82,18 @@ class RabbitKind(Kind):
     def stopped_on_purpose(self, subscriber: Any) -> bool:
         return peek(subscriber, "_consumer_tag") is None
 
+    def held_back(self) -> str:
+        # aiormq writes nothing then, no acknowledgement either.
+        unblocked = peek(self.connection, "_Connection__connection_unblocked")
+        if self.connected() and isinstance(unblocked, asyncio.Event) and not unblocked.is_set():
+            return "the server is short of memory or disk, and has blocked the connection"
+        return ""
+
     async def round_trip(self) -> None:
         if not self.connected():
             raise await self._find_out_why()
+        if why := self.held_back():
+            raise Unreachable(why)
         # To open a channel is a question to the server, and needs no permission. That of the first
         # question is kept for the others: what is asked on it disturbs nobody, and the server
         # always says yes.
