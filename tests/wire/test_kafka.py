@@ -46,6 +46,8 @@ from tests.lifecycle.test_turns import (  # noqa: F401
 )
 
 MESSAGES = 60
+JOINS_AGAIN = 40.0
+"""Seconds for a new connection and a join, of which Tansu takes 5; aiokafka alone takes 45."""
 
 
 @pytest.fixture(params=["kafka", "confluent"])
@@ -175,8 +177,9 @@ async def test_connection_that_passes_nothing_is_replaced_while_it_joins_a_group
     async with proxy_of() as proxy:
         with kafka_server(proxy.port) as server:
             proxy.server_port = server.port
-            outcome = await freeze(kind, proxy, patience=60.0, ours=True, until=joins)
-    check(kind.name, outcome)
+            outcome = await freeze(kind, proxy, patience=JOINS_AGAIN, ours=True, until=joins)
+    assert outcome.consuming is not None
+    assert outcome.lost == 0
 
 
 def test_broker_whose_event_loop_was_closed_starts_in_another(faulty_servers):
